@@ -1,0 +1,247 @@
+/**
+ * Cuts the tar stream into blocks, has a pool compress them, and writes them out in order. Headers
+ * and file contents are put straight into the block's buffer; buffers go to a worker and come back.
+ */
+import { createHash } from "node:crypto";
+import { DuckbackError, interrupted } from "../core/errors.ts";
+import type { Compression } from "../core/model.ts";
+import { BLOCK_BYTES } from "./codec.ts";
+import { CodecPool, defaultWorkers } from "./codec_pool.ts";
+import { type FrameSizes, writeSeekTable } from "./seek_table.ts";
+
+export interface BlockWriterOptions {
+  compression: Compression;
+  level: number;
+  workers?: number;
+  /** Called with one block after another; the bytes may be used again once it has returned. */
+  write: (bytes: Uint8Array) => void | Promise<void>;
+  /** Called after each block is written. */
+  onWritten?: () => void;
+  signal: AbortSignal;
+}
+
+/** A block's place in the archive; `offset` is -1 until everything before it is compressed. */
+export interface BlockRef {
+  offset: number;
+}
+
+interface Sealed {
+  ref: BlockRef;
+  content: number;
+  /** Compressed bytes, and the buffer to use again once they are written. */
+  result: Promise<{ bytes: Uint8Array; buffer: ArrayBuffer }>;
+}
+
+export class BlockWriter implements Disposable {
+  /** The block being filled, and how much of it is. Write behind `used`, then call `advance`. */
+  buffer: Uint8Array;
+  used = 0;
+  #ref: BlockRef = { offset: -1 };
+  readonly #free: ArrayBuffer[] = [];
+  readonly #blockBytes: number;
+  readonly #pool: CodecPool | null;
+  readonly #sealed: Sealed[] = [];
+  readonly #frames: FrameSizes[] = [];
+  readonly #hash = createHash("sha256");
+  #written = 0;
+  #content = 0;
+  #draining = false;
+  #failure: Error | null = null;
+  #wake: (() => void) | null = null;
+  readonly #onAbort = () => this.#fail(abortError(this.options.signal));
+
+  constructor(readonly options: BlockWriterOptions) {
+    const workers = options.workers ?? defaultWorkers();
+    this.#blockBytes = BLOCK_BYTES[options.compression];
+    this.#pool = options.compression === "none" ? null : new CodecPool(workers);
+    // Two for each worker (one at work, one waiting for it), one that is filled and its spare.
+    for (let i = 0; i < workers * 2 + 1; i++) this.#free.push(new ArrayBuffer(this.#blockBytes));
+    this.buffer = new Uint8Array(this.#blockBytes);
+    options.signal.addEventListener("abort", this.#onAbort);
+    if (options.signal.aborted) this.#onAbort();
+  }
+
+  /** Bytes that still fit into the block being filled; never 0. */
+  get space(): number {
+    return this.buffer.length - this.used;
+  }
+
+  /** Uncompressed bytes so far. */
+  get content(): number {
+    return this.#content + this.used;
+  }
+
+  /** The block being filled: what is put next begins in it, at `used`. */
+  get ref(): BlockRef {
+    return this.#ref;
+  }
+
+  /**
+   * True where at least one whole block can be put without waiting; otherwise `await wait()` first.
+   * Must be asked before each `put`, and before each `advance` that may fill the block.
+   */
+  get ready(): boolean {
+    return this.#free.length > 0 && this.#failure === null;
+  }
+
+  /** Waits until `ready`. Throws what went wrong in a worker or in `write`, and INTERRUPTED. */
+  async wait(): Promise<void> {
+    while (!this.ready) {
+      this.#check();
+      await new Promise<void>((resolve) => this.#wake = resolve);
+    }
+  }
+
+  /** Puts up to a block's worth of bytes. */
+  put(bytes: Uint8Array): void {
+    const first = Math.min(bytes.length, this.space);
+    this.buffer.set(first === bytes.length ? bytes : bytes.subarray(0, first), this.used);
+    this.advance(first);
+    if (first === bytes.length) return;
+    this.buffer.set(bytes.subarray(first));
+    this.advance(bytes.length - first);
+  }
+
+  /** Puts up to a block's worth of zeros. */
+  zeros(count: number): void {
+    const first = Math.min(count, this.space);
+    this.buffer.fill(0, this.used, this.used + first);
+    this.advance(first);
+    if (first === count) return;
+    this.buffer.fill(0, 0, count - first);
+    this.advance(count - first);
+  }
+
+  /** Takes `count` bytes that were written behind `used`. */
+  advance(count: number): void {
+    this.used += count;
+    if (this.used === this.buffer.length) this.#seal();
+  }
+
+  /** Ends the block being filled, even if there is room in it: what is put next begins a new one. */
+  async flush(): Promise<void> {
+    if (!this.ready) await this.wait();
+    this.#seal();
+  }
+
+  #seal(): void {
+    if (this.used === 0) return;
+    const { buffer: bytes, used } = this;
+    const buffer = bytes.buffer as ArrayBuffer;
+    this.#sealed.push({ ref: this.#ref, content: used, result: this.#compress(buffer, used) });
+    this.#content += used;
+    this.#ref = { offset: -1 };
+    this.used = 0;
+    const next = this.#free.pop();
+    // `ready` was true before the bytes were put, so there is one.
+    if (next === undefined) throw new DuckbackError("INTERNAL", "No block buffer is free");
+    this.buffer = new Uint8Array(next);
+    void this.#drain();
+  }
+
+  #compress(buffer: ArrayBuffer, length: number): Sealed["result"] {
+    const { compression, level } = this.options;
+    if (this.#pool === null || compression === "none") {
+      return Promise.resolve({ bytes: new Uint8Array(buffer, 0, length), buffer });
+    }
+    const answer = this.#pool.run({
+      act: "compress",
+      codec: compression,
+      level,
+      input: buffer,
+      length,
+    });
+    const result = answer.then((answer) => {
+      if (!answer.ok) {
+        throw new DuckbackError("INTERNAL", `Cannot compress a block: ${answer.error}`);
+      }
+      return { bytes: answer.output, buffer: answer.input };
+    });
+    result.catch(() => {}); // It is awaited later, in order; until then nobody handles it.
+    return result;
+  }
+
+  /** Writes finished blocks in order; runs while there are any. */
+  async #drain(): Promise<void> {
+    if (this.#draining) return;
+    this.#draining = true;
+    try {
+      for (let next = this.#sealed[0]; next !== undefined; next = this.#sealed[0]) {
+        const { bytes, buffer } = await next.result;
+        if (this.#failure !== null) return;
+        next.ref.offset = this.#written;
+        this.#written += bytes.length;
+        if (this.options.compression === "zstd") {
+          this.#frames.push({ compressed: bytes.length, content: next.content });
+        }
+        await this.#writeOut(bytes);
+        if (this.#failure !== null) return;
+        // Frees it now: waiting for the collector costs hundreds of megabytes.
+        if (bytes.buffer !== buffer) (bytes.buffer as ArrayBuffer).transfer(0);
+        this.#sealed.shift();
+        this.#free.push(buffer);
+        this.options.onWritten?.();
+        this.#wakeUp();
+      }
+    } catch (error) {
+      this.#fail(error as Error);
+    } finally {
+      this.#draining = false;
+      this.#wakeUp();
+    }
+  }
+
+  async #writeOut(bytes: Uint8Array): Promise<void> {
+    this.#hash.update(bytes);
+    const pending = this.options.write(bytes);
+    if (pending !== undefined) await pending;
+  }
+
+  /** Writes everything out. Returns the archive's length in bytes and its SHA-256 (hex). */
+  async finish(): Promise<{ bytes: number; sha256: string }> {
+    await this.flush();
+    while (this.#sealed.length > 0) {
+      this.#check();
+      await new Promise<void>((resolve) => this.#wake = resolve);
+    }
+    this.#check();
+    if (this.options.compression === "zstd") {
+      const table = writeSeekTable(this.#frames);
+      this.#written += table.length;
+      await Promise.race([this.#writeOut(table), this.#failed()]);
+      this.#check();
+    }
+    return { bytes: this.#written, sha256: this.#hash.digest("hex") };
+  }
+
+  /** Ends the workers. Must be called on every way out. */
+  [Symbol.dispose](): void {
+    this.options.signal.removeEventListener("abort", this.#onAbort);
+    this.#failure ??= new DuckbackError("INTERNAL", "Cannot write: the archive is closed");
+    this.#pool?.[Symbol.dispose]();
+    this.#wakeUp();
+  }
+
+  /** Resolves once something has failed. */
+  async #failed(): Promise<void> {
+    while (this.#failure === null) await new Promise<void>((resolve) => this.#wake = resolve);
+  }
+
+  #check(): void {
+    if (this.#failure !== null) throw this.#failure;
+  }
+
+  #fail(error: Error): void {
+    this.#failure ??= error;
+    this.#wakeUp();
+  }
+
+  #wakeUp(): void {
+    this.#wake?.();
+    this.#wake = null;
+  }
+}
+
+function abortError(signal: AbortSignal): Error {
+  return signal.reason instanceof DuckbackError ? signal.reason : interrupted(signal.reason);
+}

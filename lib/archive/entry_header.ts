@@ -1,0 +1,142 @@
+/** All header bytes of one entry: a pax extended header where one is needed, then the ustar header. */
+import type { EntryType } from "../core/model.ts";
+import {
+  BLOCK,
+  MAX_OCTAL_11,
+  MAX_OCTAL_7,
+  octal,
+  writeChecksum,
+  writeHeader,
+} from "./tar_header.ts";
+import { formatTime, PaxBuilder } from "./pax.ts";
+
+/** An entry as it goes into a header. Names are bytes without NUL, directories without final slash. */
+export interface EntryHead {
+  path: Uint8Array;
+  type: EntryType;
+  mode: number;
+  uid: number;
+  gid: number;
+  /** Bytes of content behind the header. */
+  size: number;
+  mtime_s: number;
+  mtime_ns: number;
+  /** Target of a symlink, archive path of a hard link, else empty. */
+  link: Uint8Array;
+  /** Empty where the id has no name. */
+  uname: Uint8Array;
+  gname: Uint8Array;
+  rdev_major: number;
+  rdev_minor: number;
+}
+
+export const TYPEFLAGS: Record<EntryType, string> = {
+  file: "0",
+  hardlink: "1",
+  symlink: "2",
+  char: "3",
+  block: "4",
+  directory: "5",
+  fifo: "6",
+};
+
+const BINARY = new TextEncoder().encode("BINARY");
+const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const SLASH = 0x2f;
+
+/** Makes headers in a buffer of its own, which is used again for every entry. */
+export class HeaderBuilder {
+  readonly #pax = new PaxBuilder();
+  #out = new Uint8Array(16 * BLOCK);
+
+  /** The entry's header bytes, a multiple of 512. A view: valid until the next call. */
+  build(head: EntryHead): Uint8Array {
+    const name = head.type === "directory" ? withSlash(head.path) : head.path;
+    this.#collect(head, name);
+    const body = this.#pax.length;
+    const padded = Math.ceil(body / BLOCK) * BLOCK;
+    const start = body === 0 ? 0 : BLOCK + padded;
+    if (start + BLOCK > this.#out.length) this.#out = new Uint8Array(2 * (start + BLOCK));
+    const out = this.#out;
+    if (body > 0) {
+      out.set(PAX_HEADER);
+      octal(out, 124, body, 11);
+      writeChecksum(out, 0);
+      out.set(this.#pax.bytes(), BLOCK);
+      out.fill(0, BLOCK + body, start);
+    }
+    out.fill(0, start, start + BLOCK);
+    writeHeader(out, start, {
+      name,
+      mode: head.mode,
+      uid: head.uid,
+      gid: head.gid,
+      size: head.size,
+      mtime: head.mtime_s,
+      typeflag: TYPEFLAGS[head.type],
+      link: head.link,
+      uname: head.uname,
+      gname: head.gname,
+      devmajor: head.rdev_major,
+      devminor: head.rdev_minor,
+    });
+    return out.subarray(0, start + BLOCK);
+  }
+
+  /** Gathers the records of everything a ustar header cannot say. */
+  #collect(head: EntryHead, name: Uint8Array): void {
+    const pax = this.#pax;
+    pax.clear();
+    const path = name.length > 100 || !isAscii(name);
+    const link = head.link.length > 100 || !isAscii(head.link);
+    const uname = head.uname.length > 31 || !isAscii(head.uname);
+    const gname = head.gname.length > 31 || !isAscii(head.gname);
+    if (
+      (path && !isUtf8(name)) || (link && !isUtf8(head.link)) ||
+      (uname && !isUtf8(head.uname)) || (gname && !isUtf8(head.gname))
+    ) {
+      // Must come first: it tells how to take the values behind it.
+      pax.raw("hdrcharset", BINARY);
+    }
+    if (path) pax.raw("path", name);
+    if (link) pax.raw("linkpath", head.link);
+    if (uname) pax.raw("uname", head.uname);
+    if (gname) pax.raw("gname", head.gname);
+    if (head.size > MAX_OCTAL_11) pax.text("size", String(head.size));
+    if (head.uid > MAX_OCTAL_7) pax.text("uid", String(head.uid));
+    if (head.gid > MAX_OCTAL_7) pax.text("gid", String(head.gid));
+    if (head.mtime_ns !== 0 || head.mtime_s < 0 || head.mtime_s > MAX_OCTAL_11) {
+      pax.text("mtime", formatTime(head.mtime_s, head.mtime_ns));
+    }
+  }
+}
+
+/** The extended header's own header but for its size and checksum; named as Python's tarfile does. */
+const PAX_HEADER = new Uint8Array(BLOCK);
+const NOBODY = new Uint8Array(0);
+writeHeader(PAX_HEADER, 0, {
+  ...{ name: new TextEncoder().encode("././@PaxHeader"), mode: 0o644, uid: 0, gid: 0, size: 0 },
+  ...{ mtime: 0, typeflag: "x", link: NOBODY, uname: NOBODY, gname: NOBODY },
+  ...{ devmajor: 0, devminor: 0 },
+});
+
+function withSlash(path: Uint8Array): Uint8Array {
+  const out = new Uint8Array(path.length + 1);
+  out.set(path);
+  out[path.length] = SLASH;
+  return out;
+}
+
+function isAscii(bytes: Uint8Array): boolean {
+  for (let i = 0; i < bytes.length; i++) if (bytes[i] > 127) return false;
+  return true;
+}
+
+function isUtf8(bytes: Uint8Array): boolean {
+  try {
+    strict.decode(bytes);
+    return true;
+  } catch {
+    return false;
+  }
+}

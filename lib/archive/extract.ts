@@ -1,0 +1,277 @@
+/** Restores an archive, or parts of it, to places that the caller names and nowhere else. */
+import { DuckbackError } from "../core/errors.ts";
+import type { Warning } from "../core/model.ts";
+import { type ProgressSink, silent } from "../core/progress.ts";
+import { closeQuietly, syncFileSystem, writeAll } from "../posix/files.ts";
+import { ELOOP, ENOTDIR } from "../posix/libc.ts";
+import { effectiveIds } from "../posix/names.ts";
+import { asFileFailure, PosixError } from "../posix/posix_error.ts";
+import { fstat } from "../posix/stat.ts";
+import { ArchiveFile } from "./archive_file.ts";
+import { corrupt } from "./corrupt.ts";
+import { NotRestored } from "./not_restored.ts";
+import { openSource } from "./open_source.ts";
+import { Pulse } from "./pulse.ts";
+import { EntryMaker, type Place } from "./restore_entry.ts";
+import { isSelf } from "./self_entries.ts";
+import { readTar, type TarEntry, type TarHandler } from "./tar_reader.ts";
+import { Target } from "./target.ts";
+
+/** Where a part of an archive goes. */
+export interface Route {
+  /** Archive path; "" or "." is everything. Of several that take an entry the longest wins. */
+  from: string;
+  /** Absolute path on this host that `from` becomes; the directory it lies in must exist. */
+  to: string;
+}
+
+export interface ExtractOptions {
+  routes: Route[];
+  progress?: ProgressSink;
+  /** From the catalogue; shown as the totals of the progress. */
+  totals?: { files: number; bytes: number };
+  signal?: AbortSignal;
+  workers?: number;
+  /** Sets recorded owners; by default where this is root. */
+  owners?: boolean;
+  /** Makes device nodes; else they are warned of. */
+  allow_devices?: boolean;
+}
+
+export interface ExtractReport {
+  /** Entries restored. */
+  entries: number;
+  files: number;
+  /** Bytes of file content. */
+  bytes: number;
+  /** What was left out, counted by kind (NOT_RESTORED). */
+  warnings: Warning[];
+}
+
+/**
+ * Restores every entry that a route takes. Returns once everything is on disk. Entries of the
+ * archive's own are never restored. Throws ARCHIVE_MISSING, ARCHIVE_CORRUPT, INTERRUPTED,
+ * RESTORE_FAILED (a directory is in the way), DISK_FULL, NOT_WRITABLE, IO; what was restored until
+ * then is left for the caller to remove.
+ */
+export async function extractArchive(
+  path: string,
+  options: ExtractOptions,
+): Promise<ExtractReport> {
+  using file = new ArchiveFile(path);
+  using restore = new Restore(path, options);
+  const { signal, workers, progress = silent } = options;
+  const pulse = new Pulse(signal, progress, restore, options.totals);
+  try {
+    {
+      using source = openSource(file, { signal, workers });
+      await readTar(path, source, restore, pulse);
+    }
+    if (restore.beginSecondPass()) {
+      // Hard links whose target no route takes: fetch the content from there.
+      using again = new ArchiveFile(path);
+      using source = openSource(again, { signal, workers });
+      await readTar(path, source, restore, pulse);
+    }
+    await restore.finish(pulse);
+  } catch (error) {
+    throw error instanceof PosixError ? asFileFailure(error, "restore") : error;
+  }
+  pulse.report();
+  const { entries, files, bytes } = restore;
+  return { entries, files, bytes, warnings: restore.notRestored.warnings() };
+}
+
+interface OpenRoute {
+  /** Without "." and slashes; "" takes everything. */
+  from: string;
+  target: Target;
+}
+
+/** A file that is being written, in one place or (second pass) several. */
+interface Output {
+  entry: TarEntry;
+  places: Place[];
+  fds: number[];
+}
+
+class Restore implements TarHandler, Disposable {
+  entries = 0;
+  files = 0;
+  bytes = 0;
+  readonly notRestored = new NotRestored();
+  readonly #routes: OpenRoute[] = [];
+  readonly #maker: EntryMaker;
+  #output: Output | null = null;
+  /** Directories made or found, by shown path; their metadata is set last. */
+  readonly #directories = new Map<string, { entry: TarEntry; place: Place }>();
+  /** Hard links that could not be made, by the archive path they point to. */
+  #unlinked = new Map<string, { entry: TarEntry; place: Place }[]>();
+  #second = false;
+
+  constructor(readonly archive: string, options: ExtractOptions) {
+    const rules = {
+      owners: options.owners ?? effectiveIds().uid === 0,
+      allowDevices: options.allow_devices ?? false,
+      notRestored: this.notRestored,
+    };
+    this.#maker = new EntryMaker(
+      rules,
+      (place) => this.#directories.has(place.shown),
+      (state, entry) => this.#corrupt(state, entry),
+    );
+    try {
+      for (const { from, to } of options.routes) {
+        const clean = from.replace(/^(\.\/)+|\/+$/g, "");
+        this.#routes.push({ from: clean === "." ? "" : clean, target: new Target(to) });
+      }
+    } catch (error) {
+      this[Symbol.dispose]();
+      throw error instanceof PosixError ? asFileFailure(error, "restore into") : error;
+    }
+    this.#routes.sort((a, b) => b.from.length - a.from.length);
+  }
+
+  entry(entry: TarEntry): void {
+    if (isSelf(entry.path)) return;
+    try {
+      if (this.#second) this.#fetch(entry);
+      else this.#restore(entry);
+    } catch (error) {
+      throw error instanceof PosixError ? this.#explain(error, entry) : error;
+    }
+  }
+
+  #restore(entry: TarEntry): void {
+    const place = this.#place(entry.path);
+    if (place === null) return;
+    this.entries++;
+    switch (entry.type) {
+      case "file":
+        this.files++;
+        this.#output = { entry, places: [place], fds: [] };
+        this.#output.fds.push(this.#maker.openFile(entry, place));
+        break;
+      case "directory":
+        this.#maker.directory(entry, place);
+        this.#directories.delete(place.shown); // The last entry of a path is the one that counts.
+        this.#directories.set(place.shown, { entry, place });
+        break;
+      case "symlink":
+        this.#maker.symlink(entry, place);
+        break;
+      case "hardlink":
+        this.#link(entry, place);
+        break;
+      default:
+        this.#maker.special(entry, place);
+    }
+  }
+
+  data(bytes: Uint8Array): void {
+    if (this.#output === null) return;
+    const { fds, places } = this.#output;
+    this.bytes += bytes.length;
+    for (let i = 0; i < fds.length; i++) writeAll(fds[i], bytes, places[i].shown);
+  }
+
+  end(): void {
+    if (this.#output === null) return;
+    const { entry, places, fds } = this.#output;
+    while (fds.length > 0) {
+      const fd = fds.pop()!;
+      this.#maker.closeFile(entry, places[fds.length], fd);
+    }
+    this.#output = null;
+  }
+
+  /** Where an entry goes; null where no route takes it. */
+  #place(path: string): Place | null {
+    for (const { from, target } of this.#routes) {
+      let rest: string;
+      if (from === "") rest = path === "." ? "" : path;
+      else if (path === from) rest = "";
+      else if (path.startsWith(from) && path[from.length] === "/") {
+        rest = path.slice(from.length + 1);
+      } else continue;
+      return { target, relative: target.relative(rest), shown: target.shown(rest) };
+    }
+    return null;
+  }
+
+  #link(entry: TarEntry, place: Place): void {
+    if (entry.link === entry.path) throw this.#corrupt("a hard link points to itself", entry);
+    const to = this.#place(entry.link!);
+    if (to !== null && this.#maker.hardlink(entry, place, to)) return;
+    const waiting = this.#unlinked.get(entry.link!) ?? [];
+    waiting.push({ entry, place });
+    this.#unlinked.set(entry.link!, waiting);
+  }
+
+  /** Prepares to read the archive once more; false where there is no need. */
+  beginSecondPass(): boolean {
+    this.#second = true;
+    return this.#unlinked.size > 0;
+  }
+
+  /** Second pass: makes the links that wait for `entry` out of its content. */
+  #fetch(entry: TarEntry): void {
+    const waiting = this.#unlinked.get(entry.path);
+    if (waiting === undefined || entry.type === "hardlink") return;
+    if (entry.type === "directory") throw this.#corrupt("a hard link points to it", entry);
+    this.#unlinked.delete(entry.path);
+    const firsts: Place[] = [];
+    for (const { entry: link, place } of waiting) {
+      // Links in the same target share one file again.
+      if (firsts.some((first) => this.#maker.hardlink(link, place, first))) continue;
+      firsts.push(place);
+      if (entry.type === "file") {
+        this.#output ??= { entry, places: [], fds: [] };
+        this.#output.places.push(place);
+        this.#output.fds.push(this.#maker.openFile(entry, place));
+      } else if (entry.type === "symlink") this.#maker.symlink(entry, place);
+      else this.#maker.special(entry, place);
+    }
+  }
+
+  /** Sets the directories' metadata, deepest first, and makes everything durable. */
+  async finish(pulse: Pulse): Promise<void> {
+    for (const [target, waiting] of this.#unlinked) {
+      throw this.#corrupt(`it is a hard link to "${target}", which is not there`, waiting[0].entry);
+    }
+    // Entries come parents first, so from the last to the first children come before parents.
+    for (const { entry, place } of [...this.#directories.values()].reverse()) {
+      if (pulse.due()) await pulse.beat();
+      this.#maker.setMetadata(entry, place.target.directory(place.relative));
+    }
+    const synced = new Set<number>();
+    for (const { target } of this.#routes) {
+      const { dev } = fstat(target.rootFd);
+      if (!synced.has(dev)) await syncFileSystem(target.rootFd, target.to);
+      synced.add(dev);
+    }
+  }
+
+  /** A file or symlink where a directory must be: the archive's doing, or there before. */
+  #explain(error: PosixError, entry: TarEntry): Error {
+    if (error.errno !== ENOTDIR && error.errno !== ELOOP) return error;
+    const existed = this.#place(entry.path)?.target.existed ?? false;
+    const state = "a file or symlink stands where a directory must be";
+    if (!existed) return this.#corrupt(state, entry);
+    return new DuckbackError("RESTORE_FAILED", `Cannot restore "${error.path}": ${state}`, {
+      hint: "Move it away, or choose another target.",
+      cause: error,
+    });
+  }
+
+  #corrupt(state: string, entry: TarEntry): DuckbackError {
+    const { block_offset: offset, block_inner: inner, path } = entry;
+    return corrupt(this.archive, state, { offset, inner, entry: path });
+  }
+
+  [Symbol.dispose](): void {
+    for (const fd of this.#output?.fds ?? []) closeQuietly(fd);
+    this.#output = null;
+    for (const { target } of this.#routes) target[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,13 @@
+/** Archives: make, prove, list and restore them. */
+export {
+  type ArchiveResult,
+  type ArchiveSummary,
+  createArchive,
+  type CreateOptions,
+  measure,
+  type WalkChoice,
+} from "./create.ts";
+export { extractArchive, type ExtractOptions, type ExtractReport, type Route } from "./extract.ts";
+export { list } from "./list.ts";
+export { readSelf } from "./self.ts";
+export { verifyArchive, type VerifyOptions, type VerifyReport } from "./verify.ts";

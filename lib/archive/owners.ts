@@ -1,0 +1,40 @@
+/** Names of users and groups, from /etc/passwd and /etc/group as getpwuid reads them. */
+
+/** Gives the name's bytes, empty where the id has none. */
+export type OwnerNames = (id: number) => Uint8Array;
+
+const NOBODY = new Uint8Array(0);
+const COLON = 0x3a;
+const NEWLINE = 0x0a;
+
+/** Names of this host's users; later lines of the same id do not count, as in getpwuid. */
+export function userNames(path = "/etc/passwd"): OwnerNames {
+  return namesIn(path);
+}
+
+/** Names of this host's groups. */
+export function groupNames(path = "/etc/group"): OwnerNames {
+  return namesIn(path);
+}
+
+function namesIn(path: string): OwnerNames {
+  const names = new Map<number, Uint8Array>();
+  let bytes: Uint8Array;
+  try {
+    bytes = Deno.readFileSync(path);
+  } catch {
+    return () => NOBODY; // No such file in minimal containers: ids alone are stored.
+  }
+  for (let start = 0; start < bytes.length;) {
+    let end = bytes.indexOf(NEWLINE, start);
+    if (end === -1) end = bytes.length;
+    const line = bytes.subarray(start, end);
+    start = end + 1;
+    const name = line.indexOf(COLON);
+    const password = name === -1 ? -1 : line.indexOf(COLON, name + 1);
+    if (name < 1 || password === -1) continue;
+    const id = String.fromCharCode(...line.subarray(password + 1, password + 12)).split(":")[0];
+    if (/^\d+$/.test(id) && !names.has(Number(id))) names.set(Number(id), line.slice(0, name));
+  }
+  return (id) => names.get(id) ?? NOBODY;
+}

@@ -1,0 +1,215 @@
+/** Makes one entry of an archive on disk: content first, then owner, then mode, then times. */
+import { encodePath } from "../core/paths.ts";
+import { DuckbackError } from "../core/errors.ts";
+import { cBytes, EMPTY } from "../posix/c_string.ts";
+import { close, closeQuietly, openAt } from "../posix/files.ts";
+import * as c from "../posix/libc.ts";
+import { libc } from "../posix/libc.ts";
+import { effectiveIds, timespecs } from "../posix/names.ts";
+import { describeErrno, PosixError } from "../posix/posix_error.ts";
+import { StatView } from "../posix/stat.ts";
+import type { NotRestored } from "./not_restored.ts";
+import type { TarEntry } from "./tar_reader.ts";
+import type { Spot, Target } from "./target.ts";
+
+/** Made with: for the owner alone, until content, owner and mode are there. */
+const NEW_FILE = c.O_WRONLY | c.O_CREAT | c.O_EXCL | c.O_NOFOLLOW | c.O_NOCTTY;
+const SETUID_SETGID = 0o6000;
+
+export interface RestoreRules {
+  /** Sets owners; without it everything belongs to this user. */
+  owners: boolean;
+  /** Makes device nodes. */
+  allowDevices: boolean;
+  notRestored: NotRestored;
+}
+
+/** A place on disk: which target, and where in it. */
+export interface Place {
+  target: Target;
+  relative: string;
+  /** For messages. */
+  shown: string;
+}
+
+export class EntryMaker {
+  readonly #stat = new StatView();
+  readonly #ids = effectiveIds();
+
+  /** `wasMade` tells whether this restore itself made the directory at a place. */
+  constructor(
+    readonly rules: RestoreRules,
+    readonly wasMade: (place: Place) => boolean,
+    readonly corrupt: (state: string, entry: TarEntry) => DuckbackError,
+  ) {}
+
+  /** Makes an empty file and returns it open for writing. Throws PosixError. */
+  openFile(entry: TarEntry, place: Place): number {
+    const spot = place.target.spot(place.relative, true);
+    let fd = -1;
+    this.#making(entry, place, spot, () => {
+      fd = openAt(spot.dirfd, spot.name, NEW_FILE, 0o600);
+      return fd >= 0;
+    });
+    return fd;
+  }
+
+  /** Gives a file that has its content its metadata, and closes it. Throws PosixError. */
+  closeFile(entry: TarEntry, place: Place, fd: number): void {
+    this.setMetadata(entry, fd);
+    close(fd, place.shown);
+  }
+
+  /** Makes a directory that only this user can enter until `setMetadata`. Throws PosixError. */
+  directory(entry: TarEntry, place: Place): void {
+    if (place.relative === "") return;
+    const spot = place.target.spot(place.relative, true);
+    if (libc.mkdirat(spot.dirfd, spot.name, 0o700) === 0) return;
+    if (c.lastErrno() !== c.EEXIST) throw failure(place);
+    if (this.#stat.at(spot.dirfd, spot.name) && this.#stat.type === "directory") return;
+    this.#making(entry, place, spot, () => libc.mkdirat(spot.dirfd, spot.name, 0o700) === 0);
+  }
+
+  /** Makes a symlink, which may hold anything, with its own owner and time. Throws PosixError. */
+  symlink(entry: TarEntry, place: Place): void {
+    const spot = place.target.spot(place.relative, true);
+    const link = cBytes(encodePath(entry.link!), entry.link!);
+    this.#making(entry, place, spot, () => libc.symlinkat(link, spot.dirfd, spot.name) === 0);
+    this.#setOf(entry, place, spot);
+  }
+
+  /** Makes a fifo or a device node. Throws PosixError. */
+  special(entry: TarEntry, place: Place): void {
+    const { notRestored, allowDevices } = this.rules;
+    if (entry.type !== "fifo" && !allowDevices) {
+      notRestored.add("the device node", entry.path, "device nodes were not asked for");
+      return;
+    }
+    const kind = { fifo: c.S_IFIFO, char: c.S_IFCHR, block: c.S_IFBLK }[entry.type as "fifo"];
+    const spot = place.target.spot(place.relative, true);
+    const device = makedev(entry.rdev_major, entry.rdev_minor);
+    let denied = false;
+    this.#making(entry, place, spot, () => {
+      if (libc.mknodat(spot.dirfd, spot.name, kind | 0o600, device) === 0) return true;
+      denied = c.lastErrno() === c.EPERM && entry.type !== "fifo";
+      return denied;
+    });
+    if (denied) notRestored.add("the device node", entry.path, describeErrno(c.EPERM));
+    else this.#setOf(entry, place, spot);
+  }
+
+  /**
+   * Makes a hard link to what lies at `to` already. False where that cannot be: it is not there, on
+   * another file system, or has too many names already. Throws PosixError.
+   */
+  hardlink(entry: TarEntry, place: Place, to: Place): boolean {
+    let from: Spot;
+    try {
+      from = to.target.spot(to.relative, false);
+    } catch (error) {
+      if (error instanceof PosixError && error.errno === c.ENOENT) return false;
+      throw error;
+    }
+    if (!this.#stat.at(from.dirfd, from.name) || this.#stat.type === "directory") return false;
+    const spot = place.target.spot(place.relative, true);
+    let linked = true;
+    this.#making(entry, place, spot, () => {
+      if (libc.linkat(from.dirfd, from.name, spot.dirfd, spot.name, 0) === 0) return true;
+      linked = ![c.ENOENT, c.EXDEV, c.EMLINK, c.EPERM, c.EOPNOTSUPP].includes(c.lastErrno());
+      return !linked;
+    });
+    return linked;
+  }
+
+  /** Owner, mode and times of an open file or directory. Mode last: chown clears setuid. */
+  setMetadata(entry: TarEntry, fd: number): void {
+    const owned = this.#chown(entry, () => libc.fchown(fd, entry.uid, entry.gid) === 0);
+    if (libc.fchmod(fd, this.#mode(entry, owned)) !== 0) this.#missed("the mode of", entry);
+    if (libc.futimens(fd, timespecs(entry.mtime_s, entry.mtime_ns)) !== 0) {
+      this.#missed("the time of", entry);
+    }
+  }
+
+  /** The same for what cannot be opened: symlinks, fifos, devices. Never follows a symlink. */
+  #setOf(entry: TarEntry, place: Place, { dirfd, name }: Spot): void {
+    const fd = openAt(dirfd, name, c.O_PATH | c.O_NOFOLLOW);
+    if (fd < 0) throw failure(place);
+    try {
+      const owned = this.#chown(
+        entry,
+        () => libc.fchownat(fd, EMPTY, entry.uid, entry.gid, c.AT_EMPTY_PATH) === 0,
+      );
+      if (entry.type !== "symlink") {
+        // chmod has no form for such a descriptor but this one.
+        const self = cBytes(encodePath(`/proc/self/fd/${fd}`));
+        if (libc.fchmodat(c.AT_FDCWD, self, this.#mode(entry, owned), 0) !== 0) {
+          this.#missed("the mode of", entry);
+        }
+      }
+      const times = timespecs(entry.mtime_s, entry.mtime_ns);
+      if (libc.utimensat(dirfd, name, times, c.AT_SYMLINK_NOFOLLOW) !== 0) {
+        this.#missed("the time of", entry);
+      }
+    } finally {
+      closeQuietly(fd);
+    }
+  }
+
+  /** True where the entry now has its recorded owner. */
+  #chown(entry: TarEntry, change: () => boolean): boolean {
+    if (this.rules.owners) {
+      if (change()) return true;
+      this.#missed("the owner of", entry);
+      return false;
+    }
+    if (entry.uid === this.#ids.uid && entry.gid === this.#ids.gid) return true;
+    this.rules.notRestored.add("the owner of", entry.path, "only root may set owners");
+    return false;
+  }
+
+  /** Never setuid or setgid for another owner than the recorded one. */
+  #mode(entry: TarEntry, owned: boolean): number {
+    return owned ? entry.mode : entry.mode & ~SETUID_SETGID;
+  }
+
+  #missed(what: string, entry: TarEntry): void {
+    this.rules.notRestored.add(what, entry.path, describeErrno(c.lastErrno()));
+  }
+
+  /** Runs `make`, once more after removing what has the name already: the later entry wins. */
+  #making(entry: TarEntry, place: Place, spot: Spot, make: () => boolean): void {
+    if (make()) return;
+    if (c.lastErrno() !== c.EEXIST) throw failure(place);
+    if (libc.unlinkat(spot.dirfd, spot.name, 0) !== 0) {
+      if (c.lastErrno() !== c.EISDIR && c.lastErrno() !== c.EPERM) throw failure(place);
+      if (libc.unlinkat(spot.dirfd, spot.name, c.AT_REMOVEDIR) !== 0) {
+        if (c.lastErrno() !== c.ENOTEMPTY && c.lastErrno() !== c.EEXIST) throw failure(place);
+        throw this.#inTheWay(entry, place);
+      }
+      place.target.forget();
+      // The directory's descriptors are gone: find the place again.
+      const again = place.target.spot(place.relative, false);
+      spot.dirfd = again.dirfd;
+    }
+    if (!make()) throw failure(place);
+  }
+
+  #inTheWay(entry: TarEntry, place: Place): Error {
+    if (!place.target.existed || this.wasMade(place)) {
+      return this.corrupt(`a ${entry.type} replaces a directory that is not empty`, entry);
+    }
+    const state = "a directory that is not empty is in its place";
+    return new DuckbackError("RESTORE_FAILED", `Cannot restore "${place.shown}": ${state}`, {
+      hint: "Move it away, or choose another target.",
+    });
+  }
+}
+
+function failure(place: Place): PosixError {
+  return new PosixError(c.lastErrno(), "restore", place.shown);
+}
+
+/** Linux's encoding of a device number for mknod. */
+function makedev(major: number, minor: number): number {
+  return (minor & 0xff) + (major & 0xfff) * 0x100 + Math.floor(minor / 0x100) * 0x100000;
+}

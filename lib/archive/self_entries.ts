@@ -1,0 +1,12 @@
+/** Names of the archive's own entries, the first and the last of every archive. */
+import { SELF_DIR } from "../core/model.ts";
+
+/** What is known at the start. */
+export const FIRST_ENTRY = `${SELF_DIR}/backup.json`;
+/** What is known at the end; an archive without it is not complete. */
+export const LAST_ENTRY = `${SELF_DIR}/result.json`;
+
+/** True for the archive's own entries, which are in no manifest and are never restored. */
+export function isSelf(path: string): boolean {
+  return path === SELF_DIR || path.startsWith(`${SELF_DIR}/`);
+}

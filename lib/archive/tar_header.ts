@@ -1,0 +1,216 @@
+/**
+ * One 512-byte tar header: ustar is written; v7, ustar, pax and GNU headers are read.
+ *
+ * npm:tar's Header class is not used for either: it takes names as strings and so loses every name
+ * that is not UTF-8, takes times as Date (milliseconds), and builds several objects an entry. The
+ * tests hold the two against each other.
+ */
+
+export const BLOCK = 512;
+/** Largest values that fit the octal fields of a header; larger ones go into pax records. */
+export const MAX_OCTAL_7 = 0o7777777;
+export const MAX_OCTAL_11 = 0o77777777777;
+
+/** What a header holds. Names are bytes; text fields end at their first NUL. */
+export interface RawHeader {
+  /** `prefix` and `name` put together. */
+  name: Uint8Array;
+  mode: number;
+  uid: number;
+  gid: number;
+  size: number;
+  /** Seconds. */
+  mtime: number;
+  /** The character, "0" for the NUL of v7. */
+  typeflag: string;
+  link: Uint8Array;
+  uname: Uint8Array;
+  gname: Uint8Array;
+  devmajor: number;
+  devminor: number;
+}
+
+const ZERO = 0x30;
+const SPACE = 0x20;
+const SLASH = 0x2f;
+const CHECKSUM = 148;
+
+/** Where a header's fields lie: offset and length. */
+const AT = {
+  name: [0, 100],
+  mode: [100, 8],
+  uid: [108, 8],
+  gid: [116, 8],
+  size: [124, 12],
+  mtime: [136, 12],
+  typeflag: [156, 1],
+  link: [157, 100],
+  magic: [257, 6],
+  version: [263, 2],
+  uname: [265, 32],
+  gname: [297, 32],
+  devmajor: [329, 8],
+  devminor: [337, 8],
+  prefix: [345, 155],
+} as const;
+
+/**
+ * Writes a ustar header into the 512 bytes of `into` at `at`, which must be zero. Values that do not
+ * fit are cut (names) or left 0 (numbers): pax records before this header then hold the true ones.
+ */
+export function writeHeader(into: Uint8Array, at: number, header: RawHeader): void {
+  text(into, at + AT.name[0], header.name, AT.name[1]);
+  octal(into, at + AT.mode[0], header.mode, 7);
+  octal(into, at + AT.uid[0], header.uid <= MAX_OCTAL_7 ? header.uid : 0, 7);
+  octal(into, at + AT.gid[0], header.gid <= MAX_OCTAL_7 ? header.gid : 0, 7);
+  octal(into, at + AT.size[0], header.size <= MAX_OCTAL_11 ? header.size : 0, 11);
+  const mtime = header.mtime >= 0 && header.mtime <= MAX_OCTAL_11 ? header.mtime : 0;
+  octal(into, at + AT.mtime[0], mtime, 11);
+  into[at + AT.typeflag[0]] = header.typeflag.charCodeAt(0);
+  text(into, at + AT.link[0], header.link, AT.link[1]);
+  text(into, at + AT.magic[0], USTAR, USTAR.length);
+  text(into, at + AT.uname[0], header.uname, AT.uname[1] - 1);
+  text(into, at + AT.gname[0], header.gname, AT.gname[1] - 1);
+  octal(into, at + AT.devmajor[0], header.devmajor, 7);
+  octal(into, at + AT.devminor[0], header.devminor, 7);
+  writeChecksum(into, at);
+}
+
+/** "ustar", NUL, version "00". */
+const USTAR = Uint8Array.of(0x75, 0x73, 0x74, 0x61, 0x72, 0, ZERO, ZERO);
+
+/** Writes the checksum of the header at `at`, whose other fields are complete. */
+export function writeChecksum(into: Uint8Array, at: number): void {
+  into.fill(SPACE, at + CHECKSUM, at + CHECKSUM + 8);
+  let sum = 0;
+  for (let i = at; i < at + BLOCK; i++) sum += into[i];
+  octal(into, at + CHECKSUM, sum, 6);
+  into[at + CHECKSUM + 6] = 0;
+}
+
+/** Writes `value` as `digits` octal digits; the NUL behind them is there already. */
+export function octal(into: Uint8Array, at: number, value: number, digits: number): void {
+  let rest = value;
+  for (let i = at + digits - 1; i >= at; i--) {
+    // Division instead of shifts: sizes and times need more than 32 bits.
+    const higher = Math.floor(rest / 8);
+    into[i] = ZERO + (rest - higher * 8);
+    rest = higher;
+  }
+}
+
+function text(into: Uint8Array, at: number, bytes: Uint8Array, room: number): void {
+  const length = bytes.length < room ? bytes.length : room;
+  for (let i = 0; i < length; i++) into[at + i] = bytes[i];
+}
+
+/** True where all 512 bytes at `at` are zero: the mark of an archive's end. */
+export function isZero(bytes: Uint8Array, at: number): boolean {
+  for (let i = at; i < at + BLOCK; i++) if (bytes[i] !== 0) return false;
+  return true;
+}
+
+/** Thrown by `readHeader`; its message says what is wrong, the caller knows where. */
+export class HeaderError extends Error {
+  override readonly name = "HeaderError";
+}
+
+/** Reads the header in the 512 bytes at `at`. Throws HeaderError where it is not a valid one. */
+export function readHeader(bytes: Uint8Array, at: number): RawHeader {
+  const stored = number(bytes, at, [CHECKSUM, 8], "checksum");
+  let unsigned = 0;
+  let signed = 0;
+  for (let i = 0; i < BLOCK; i++) {
+    const byte = i >= CHECKSUM && i < CHECKSUM + 8 ? SPACE : bytes[at + i];
+    unsigned += byte;
+    signed += byte > 127 ? byte - 256 : byte;
+  }
+  // Some old tars added the bytes up as signed characters.
+  if (stored !== unsigned && stored !== signed) {
+    throw new HeaderError("the header's checksum is wrong");
+  }
+  const typeflag = bytes[at + AT.typeflag[0]];
+  const magic = String.fromCharCode(...bytes.subarray(at + AT.magic[0], at + AT.magic[0] + 8));
+  const ustar = magic.startsWith("ustar\0");
+  const gnu = magic === "ustar  \0";
+  return {
+    name: fullName(bytes, at, ustar),
+    mode: number(bytes, at, AT.mode, "mode") & 0o7777,
+    uid: number(bytes, at, AT.uid, "uid"),
+    gid: number(bytes, at, AT.gid, "gid"),
+    size: number(bytes, at, AT.size, "size"),
+    mtime: number(bytes, at, AT.mtime, "mtime", true),
+    typeflag: typeflag === 0 ? "0" : String.fromCharCode(typeflag),
+    link: field(bytes, at, AT.link),
+    uname: ustar || gnu ? field(bytes, at, AT.uname) : NONE,
+    gname: ustar || gnu ? field(bytes, at, AT.gname) : NONE,
+    devmajor: ustar || gnu ? number(bytes, at, AT.devmajor, "device number") : 0,
+    devminor: ustar || gnu ? number(bytes, at, AT.devminor, "device number") : 0,
+  };
+}
+
+const NONE = new Uint8Array(0);
+
+function fullName(bytes: Uint8Array, at: number, ustar: boolean): Uint8Array {
+  const name = field(bytes, at, AT.name);
+  // GNU's own format uses the place of the prefix for other things.
+  const prefix = ustar ? field(bytes, at, AT.prefix) : NONE;
+  if (prefix.length === 0) return name;
+  const out = new Uint8Array(prefix.length + 1 + name.length);
+  out.set(prefix);
+  out[prefix.length] = SLASH;
+  out.set(name, prefix.length + 1);
+  return out;
+}
+
+/** A copy of a text field up to its first NUL. */
+function field(bytes: Uint8Array, at: number, [offset, length]: readonly [number, number]) {
+  const start = at + offset;
+  let end = start;
+  while (end < start + length && bytes[end] !== 0) end++;
+  return end === start ? NONE : bytes.slice(start, end);
+}
+
+/** A number field: octal digits with spaces or NULs around them, or GNU's base-256. */
+function number(
+  bytes: Uint8Array,
+  at: number,
+  [offset, length]: readonly [number, number],
+  what: string,
+  negative = false,
+): number {
+  const start = at + offset;
+  const end = start + length;
+  if (bytes[start] & 0x80) return base256(bytes, start, end, what, negative);
+  let i = start;
+  while (i < end && bytes[i] === SPACE) i++;
+  let value = 0;
+  for (; i < end && bytes[i] !== 0 && bytes[i] !== SPACE; i++) {
+    const digit = bytes[i] - ZERO;
+    if (digit < 0 || digit > 7) throw new HeaderError(`the header's ${what} is not a number`);
+    value = value * 8 + digit;
+  }
+  for (; i < end; i++) {
+    if (bytes[i] !== 0 && bytes[i] !== SPACE) {
+      throw new HeaderError(`the header's ${what} is not a number`);
+    }
+  }
+  return value;
+}
+
+/** GNU's form for large and negative numbers: big-endian two's complement, first bit set. */
+function base256(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  what: string,
+  negative: boolean,
+): number {
+  const below = bytes[start] === 0xff;
+  let value = below ? -1 : bytes[start] & 0x7f;
+  for (let i = start + 1; i < end; i++) value = value * 256 + bytes[i];
+  if (!Number.isSafeInteger(value) || (value < 0 && !negative)) {
+    throw new HeaderError(`the header's ${what} is absurd`);
+  }
+  return value;
+}

@@ -1,0 +1,177 @@
+/** The manifest of an archive: a Parquet file beside it with one row an entry, readable by any tool. */
+import { DuckbackError } from "../core/errors.ts";
+import type { EntryType, ManifestEntry } from "../core/model.ts";
+import { decodePath, encodePath, isUtf8, printable } from "../core/paths.ts";
+import type { Database } from "./duckdb.ts";
+import { failureKind, firstLine } from "./failure.ts";
+import { fsyncPath, parentOf, removeIfThere } from "./files.ts";
+
+/**
+ * Parquet schema (zstd, rows in the archive's order):
+ *
+ * | column | type | |
+ * | --- | --- | --- |
+ * | path | VARCHAR | path in the archive; where its bytes are not UTF-8, a printable stand-in (`caf\xe9`) |
+ * | path_raw | BLOB | the path's bytes where they are not UTF-8, else NULL |
+ * | type | VARCHAR | file, directory, symlink, hardlink, fifo, char, block |
+ * | size | BIGINT | bytes of content |
+ * | mode | INTEGER | permission bits, 07777 |
+ * | uid, gid | BIGINT | |
+ * | mtime_s, mtime_ns | BIGINT, INTEGER | seconds since 1970 and nanoseconds on top of them |
+ * | link | VARCHAR | symlink target or a hard link's archive path, stand-in as with path; or NULL |
+ * | link_raw | BLOB | its bytes where they are not UTF-8, else NULL |
+ * | sha256 | VARCHAR | hex, of a file's content; NULL for all else |
+ * | block_offset | BIGINT | where in the archive file the block with the entry's header begins |
+ * | block_inner | BIGINT | offset of that header in the decompressed block |
+ */
+const COLUMNS = [
+  "path VARCHAR",
+  "path_raw VARCHAR",
+  "type VARCHAR",
+  "size BIGINT",
+  "mode INTEGER",
+  "uid BIGINT",
+  "gid BIGINT",
+  "mtime_s BIGINT",
+  "mtime_ns INTEGER",
+  "link VARCHAR",
+  "link_raw VARCHAR",
+  "sha256 VARCHAR",
+  "block_offset BIGINT",
+  "block_inner BIGINT",
+].map((column) => column.split(" ") as [string, string]);
+
+/** Longest line DuckDB must take; it reserves a multiple of this. A path of 4 KiB needs 64 KiB at worst. */
+const MAX_LINE = 1 << 20;
+
+/** One entry as a line (with its newline) of the NDJSON that `writeManifest` reads; raw bytes as hex. */
+export function manifestLine(entry: ManifestEntry): string {
+  // Built by hand: a million of these are written while services are down.
+  return `{"path":${json(entry.path)},"path_raw":${raw(entry.path)},"type":"${entry.type}",` +
+    `"size":${entry.size},"mode":${entry.mode},"uid":${entry.uid},"gid":${entry.gid},` +
+    `"mtime_s":${entry.mtime_s},"mtime_ns":${entry.mtime_ns},` +
+    `"link":${entry.link === null ? "null" : json(entry.link)},` +
+    `"link_raw":${entry.link === null ? "null" : raw(entry.link)},` +
+    `"sha256":${entry.sha256 === null ? "null" : `"${entry.sha256}"`},` +
+    `"block_offset":${entry.block_offset},"block_inner":${entry.block_inner}}\n`;
+}
+
+function json(path: string): string {
+  return JSON.stringify(isUtf8(path) ? path : printable(path));
+}
+
+function raw(path: string): string {
+  return isUtf8(path) ? "null" : `"${encodePath(path).toHex()}"`;
+}
+
+/**
+ * Turns NDJSON of `manifestLine` rows into a Parquet file: written as `PATH.partial` with mode 0600,
+ * flushed, renamed. Memory stays bounded whatever the number of rows. Throws DISK_FULL or IO;
+ * nothing is left at `parquetPath` then, nor beside it.
+ */
+export async function writeManifest(ndjsonPath: string, parquetPath: string): Promise<void> {
+  const partial = `${parquetPath}.partial`;
+  let db: Database | undefined;
+  try {
+    // DuckDB opens what is there without changing its mode.
+    Deno.writeFileSync(partial, new Uint8Array(), { mode: 0o600 });
+    Deno.chmodSync(partial, 0o600);
+    db = await openMemory(parquetPath);
+    await db.run(
+      `COPY (
+         SELECT * REPLACE (unhex(path_raw) AS path_raw, unhex(link_raw) AS link_raw)
+         FROM read_json(${fileLiteral(ndjsonPath)}, format = 'newline_delimited',
+           maximum_object_size = ${MAX_LINE},
+           columns = {${COLUMNS.map(([name, type]) => `${name}: '${type}'`).join(", ")}})
+       ) TO ${literal(partial)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 20480,
+         USE_TMP_FILE false)`,
+    );
+    fsyncPath(partial);
+    Deno.renameSync(partial, parquetPath);
+    fsyncPath(parentOf(parquetPath));
+  } catch (error) {
+    try {
+      removeIfThere(partial);
+    } catch { /* the first error is the one to tell */ }
+    throw manifestError("write", parquetPath, error);
+  } finally {
+    db?.close();
+  }
+}
+
+/** Entries of a manifest in the archive's order, in batches of at most 2048. Throws IO. */
+export async function* readManifest(parquetPath: string): AsyncGenerator<ManifestEntry[]> {
+  let db: Database | undefined;
+  try {
+    db = await openMemory(parquetPath);
+    // As DOUBLE, exact up to 2^53, integers arrive as numbers and not as slow bigints.
+    const columns = COLUMNS.map(([name, type]) =>
+      type === "VARCHAR" ? name : `${name}::DOUBLE AS ${name}`
+    );
+    const source = `read_parquet(${fileLiteral(parquetPath)}, hive_partitioning = false)`;
+    for await (const batch of db.stream(`SELECT ${columns.join(", ")} FROM ${source}`)) {
+      yield toEntries(batch);
+    }
+  } catch (error) {
+    throw manifestError("read", parquetPath, error);
+  } finally {
+    db?.close();
+  }
+}
+
+function toEntries(columns: unknown[][]): ManifestEntry[] {
+  const [path, pathRaw, type, size, mode, uid, gid, mtimeS, mtimeNs, link, linkRaw, sha256] =
+    columns;
+  const [blockOffset, blockInner] = columns.slice(12);
+  return path.map((text, at) => ({
+    path: restore(text, pathRaw[at])!,
+    type: type[at] as EntryType,
+    size: size[at] as number,
+    mode: mode[at] as number,
+    uid: uid[at] as number,
+    gid: gid[at] as number,
+    mtime_s: mtimeS[at] as number,
+    mtime_ns: mtimeNs[at] as number,
+    link: restore(link[at], linkRaw[at]),
+    sha256: sha256[at] as string | null,
+    block_offset: blockOffset[at] as number,
+    block_inner: blockInner[at] as number,
+  }));
+}
+
+function restore(text: unknown, raw: unknown): string | null {
+  return raw === null ? text as string | null : decodePath((raw as { bytes: Uint8Array }).bytes);
+}
+
+/** A database in memory: the catalogue is not touched, nor its lock needed. */
+async function openMemory(parquetPath: string): Promise<Database> {
+  const { Database } = await import("./duckdb.ts");
+  return await Database.open(":memory:", {
+    temp_directory: `${parquetPath}.tmp`,
+    // One thread and small row groups: a million rows in 180 MB and hardly slower than with two.
+    threads: 1,
+    memory_limit: "128MB",
+  });
+}
+
+function literal(text: string): string {
+  if (!isUtf8(text)) throw new Error("its path is not UTF-8");
+  return `'${text.replaceAll("'", "''")}'`;
+}
+
+/** The literal of a file to read: DuckDB takes such a path for a pattern. */
+function fileLiteral(path: string): string {
+  return literal(path.replace(/[*?[]/g, "[$&]"));
+}
+
+function manifestError(act: string, path: string, cause: unknown): DuckbackError {
+  if (cause instanceof DuckbackError) return cause;
+  const full = failureKind(cause) === "full";
+  return new DuckbackError(
+    full ? "DISK_FULL" : "IO",
+    `Cannot ${act} the manifest "${path}": ${
+      full ? "no space left on its disk" : firstLine(cause)
+    }`,
+    { cause, hint: full ? "Free some space there and try again." : undefined },
+  );
+}

@@ -1,0 +1,31 @@
+/** The schema's history: numbered SQL files, embedded in the binary, applied in order, never edited. */
+import { createHash } from "node:crypto";
+
+export interface Migration {
+  version: number;
+  /** File name without number and ending. */
+  name: string;
+  sql: string;
+  /** SHA-256 (hex) of the file's bytes. */
+  checksum: string;
+}
+
+const FILES = ["0001_initial.sql"];
+
+/** All migrations this program knows, oldest first. `deno compile` needs `--include migrations`. */
+export function knownMigrations(): Migration[] {
+  return FILES.map((file) =>
+    migration(file, Deno.readTextFileSync(new URL(`../../migrations/${file}`, import.meta.url)))
+  );
+}
+
+/** Given `0001_initial.sql` and its text, the migration it is. */
+export function migration(file: string, sql: string): Migration {
+  const [, version, name] = /^(\d{4})_(\w+)\.sql$/.exec(file)!;
+  return {
+    version: Number(version),
+    name,
+    sql,
+    checksum: createHash("sha256").update(sql).digest("hex"),
+  };
+}

@@ -1,0 +1,200 @@
+/** `duckback backup create|list|show|verify|delete`, and `list-backups`. */
+import { Command } from "./commander.ts";
+import { DuckbackError, EXIT_CODES } from "../core/errors.ts";
+import type { Compression, QuiesceMode, Trigger } from "../core/model.ts";
+import type { BackupRequest } from "../operations/backup_plan.ts";
+import { backupId, collect, integer, oneOf } from "./options.ts";
+import type { Session } from "./session.ts";
+
+const CREATE_EXAMPLES = `
+Examples:
+  duckback backup create --description "before the move"
+  duckback backup create --type pre-upgrade --version 1.4.2
+  duckback backup create --quiesce pause --compression zstd
+  duckback backup create --source ./uploads --exclude '*.tmp' --exclude cache/
+  duckback backup create --output - | ssh host 'cat > shop.tar.gz'`;
+
+export function addBackup(program: Command, session: Session) {
+  const backup = program.command("backup")
+    .description("make, list, verify and delete backups (without a command: create)");
+  addCreate(backup, session);
+  addList(backup, session, "list");
+  addList(program, session, "list-backups");
+  addShow(backup, session);
+  addVerify(backup, session);
+  addDelete(backup, session);
+}
+
+function addCreate(backup: Command, session: Session) {
+  backup.command("create", { isDefault: true })
+    .description("stop the services, archive what the stack keeps, start them, verify the archive")
+    .option("--type <type>", "manual or pre-upgrade", oneOf("manual", "pre-upgrade"), "manual")
+    .option(
+      "--kind <kind>",
+      "full, incremental or data-only",
+      oneOf("full", "incremental", "data-only"),
+      "full",
+    )
+    .option("--version <v>", "version of the application, part of the archive's name")
+    .option("--source <path>", "back this up as well; may be given more than once", collect)
+    .option(
+      "--exclude <glob>",
+      "leave this out (as in .gitignore); may be given more than once",
+      collect,
+    )
+    .option(
+      "--compression <c>",
+      "gzip, zstd or none (default: as configured)",
+      oneOf("gzip", "zstd", "none"),
+    )
+    .option("--level <n>", "gzip 0 to 9, zstd 1 to 22 (default: as configured)", integer(0, 22))
+    .option(
+      "--quiesce <how>",
+      "stop, pause or none (default: as configured)",
+      oneOf("stop", "pause", "none"),
+    )
+    .option("--require-stopped", "refuse (exit code 4) if any service runs, and stop none")
+    .option("--anonymous-volumes", "back up volumes without a name too")
+    .option("--output <file>", "write the archive here, or to standard output with -")
+    .option("--description <text>", "a note kept with the backup")
+    .option("--no-verify", "do not read the archive back")
+    .option("--dry-run", "say what would be done, and do nothing")
+    .addHelpText("after", CREATE_EXAMPLES)
+    .action(async (options) => {
+      const request: BackupRequest = {
+        trigger: options.type as Trigger,
+        kind: options.kind as BackupRequest["kind"],
+        version: options.version ?? null,
+        sources: options.source ?? [],
+        exclude: options.exclude ?? [],
+        compression: (options.compression as Compression | undefined) ?? null,
+        level: options.level ?? null,
+        quiesce: (options.quiesce as QuiesceMode | undefined) ?? null,
+        require_stopped: options.requireStopped ?? false,
+        anonymous_volumes: options.anonymousVolumes ?? false,
+        output: options.output ?? null,
+        description: options.description ?? null,
+        verify: options.verify ? null : false,
+      };
+      checkRequest(session, request);
+      if (options.dryRun) await preview(session, request);
+      else await create(session, request);
+    });
+}
+
+function checkRequest(session: Session, request: BackupRequest) {
+  if (request.output === "-" && session.json !== null) {
+    throw new DuckbackError(
+      "USAGE",
+      "Cannot use --json with --output -: both want standard output",
+      { hint: "Leave --json out; `duckback backup list --json` has the record afterwards." },
+    );
+  }
+  if (request.output === "-" && session.terminal.stdout_terminal) {
+    throw new DuckbackError("USAGE", "Cannot write an archive to a terminal", {
+      hint: "Pipe it: duckback backup create --output - | ssh host 'cat > x.tar.gz'",
+    });
+  }
+  if (request.compression === "gzip" && (request.level ?? 0) > 9) {
+    throw new DuckbackError(
+      "USAGE",
+      `Cannot compress with gzip level ${request.level}: it has 0 to 9`,
+    );
+  }
+}
+
+async function create(session: Session, request: BackupRequest) {
+  const { createBackup } = await import("../operations/backup.ts");
+  const { backupLines } = await import("./backup_view.ts");
+  const outcome = await createBackup(session.context("backup create"), request);
+  const code = outcome.problems.length > 0 ? EXIT_CODES.PARTIAL : 0;
+  if (request.output === "-") session.aside(backupLines(outcome, session.err_style), code);
+  else {
+    const { backup, health, problems, notes } = outcome;
+    session.result(
+      { success: true, backup, health, problems, notes },
+      () => backupLines(outcome, session.out_style),
+      code,
+    );
+  }
+}
+
+async function preview(session: Session, request: BackupRequest) {
+  const { previewBackup } = await import("../operations/backup.ts");
+  const { previewDocument, previewLines } = await import("./backup_view.ts");
+  const found = await previewBackup(session.context("backup create --dry-run"), request);
+  session.result(previewDocument(found), () => previewLines(found, session.out_style));
+}
+
+function addList(parent: Command, session: Session, name: string) {
+  parent.command(name)
+    .description("list backups, newest first")
+    .action(async () => {
+      const { listBackups } = await import("../operations/list.ts");
+      const { listLines } = await import("./backup_view.ts");
+      const backups = await listBackups(session.context(name));
+      session.result(
+        { success: true, backups },
+        () => listLines(backups, session.terminal.now(), session.out_style),
+      );
+    });
+}
+
+function addShow(backup: Command, session: Session) {
+  backup.command("show")
+    .description("everything the catalogue knows of one backup")
+    .argument("<id>", "the backup's id", backupId)
+    .action(async (id) => {
+      const { findBackup } = await import("../operations/list.ts");
+      const { showLines } = await import("./backup_view.ts");
+      const found = await findBackup(session.context("backup show"), id);
+      session.result(
+        { success: true, backup: found },
+        () => showLines(found, session.terminal.now(), session.out_style),
+      );
+    });
+}
+
+function addVerify(backup: Command, session: Session) {
+  backup.command("verify")
+    .description("read archives back in full: hash, checksums, every file")
+    .argument("[id]", "the backup's id", backupId)
+    .option("--all", "verify every backup that has an archive")
+    .action(async (id, options) => {
+      if ((id === undefined) === !options.all) {
+        throw new DuckbackError("USAGE", "Cannot verify: give either a backup's id or --all");
+      }
+      const { verifyBackups } = await import("../operations/verify.ts");
+      const { verifyLines } = await import("./backup_view.ts");
+      const results = await verifyBackups(session.context("backup verify"), id ?? null);
+      const bad = results.filter((result) => !result.ok);
+      const error = bad.length === 0 ? {} : { error: bad[0].error };
+      session.result(
+        { success: bad.length === 0, results, ...error },
+        () => verifyLines(results, session.out_style),
+        bad.length > 0 ? EXIT_CODES.ARCHIVE_CORRUPT : 0,
+      );
+    });
+}
+
+function addDelete(backup: Command, session: Session) {
+  backup.command("delete")
+    .description("delete a backup and its archive")
+    .requiredOption("--id <id>", "the backup's id", backupId)
+    .option("--force", "even the only good one, and without asking")
+    .action(async (options) => {
+      if (session.interactive && !options.force) {
+        const { agree } = await import("./prompts.ts");
+        const sure = await agree(`Delete backup ${options.id}?`, session.terminal.signal);
+        if (!sure) return session.result({ success: false }, () => ["Nothing was deleted."]);
+      }
+      const { deleteBackup } = await import("../operations/delete.ts");
+      const backup = await deleteBackup(session.context("backup delete"), options.id, {
+        force: options.force ?? false,
+      });
+      session.result(
+        { success: true, backup },
+        () => [`Backup ${backup.id} (${backup.backup_name}) is deleted.`],
+      );
+    });
+}

@@ -1,0 +1,234 @@
+/** How backups look to people. */
+import type { BackupRecord } from "../core/model.ts";
+import { count, formatAge, formatBytes, formatDuration, formatLocalTime } from "../core/units.ts";
+import type { BackupOutcome } from "../operations/backup.ts";
+import type { BackupPlan } from "../operations/backup_plan.ts";
+import type { ListedBackup } from "../operations/list.ts";
+import type { Estimate } from "../operations/preflight.ts";
+import type { VerifyResult } from "../operations/verify.ts";
+import type { Style } from "./style.ts";
+import { cell, facts, table } from "./table.ts";
+
+/** The end of `backup create`. */
+export function backupLines({ backup, problems, health }: BackupOutcome, style: Style): string[] {
+  const good = problems.length === 0;
+  const head = good
+    ? style.green(`Backup ${backup.id} is complete.`)
+    : style.yellow(`Backup ${backup.id} is ${backup.status}: not all is as it should be.`);
+  const down = backup.downtime_ms === null
+    ? ""
+    : `, services down for ${formatDuration(backup.downtime_ms)}`;
+  return [
+    style.bold(head),
+    ...facts([
+      ["archive", backup.backup_path === "-" ? "standard output" : cell(backup.backup_path)],
+      ["size", sizeText(backup)],
+      ["time", formatDuration(backup.duration_ms ?? 0) + down],
+      ["consistency", consistencyText(backup)],
+      ["verified", verdict(backup)],
+      [
+        "services",
+        health && health.healthy.length > 0
+          ? `${count(health.healthy.length, "container")} running`
+          : null,
+      ],
+    ]),
+    ...problems.map((problem) => style.yellow(`  ! ${cell(problem)}`)),
+    ...unhealthyLines(health),
+  ];
+}
+
+/** The last log lines of services that did not come back. */
+export function unhealthyLines(health: BackupOutcome["health"]): string[] {
+  return (health?.unhealthy ?? []).flatMap((service) => [
+    `  last lines of ${service.service}:`,
+    ...service.log_tail.map((line) => `    ${cell(line)}`),
+  ]);
+}
+
+function sizeText(backup: BackupRecord): string | null {
+  if (backup.backup_size === null) return null;
+  return `${formatBytes(backup.backup_size)} (from ${formatBytes(backup.source_bytes ?? 0)} in ` +
+    `${count(backup.file_count ?? 0, "file")})`;
+}
+
+const CONSISTENCY: Record<string, string> = {
+  stopped: "services were stopped in good order",
+  killed: "CRASH-CONSISTENT: a service did not end in good order, or ran meanwhile",
+  paused: "services were paused (crash-consistent)",
+  live: "CRASH-CONSISTENT: services ran meanwhile",
+  idle: "nothing ran",
+};
+
+function consistencyText(backup: BackupRecord): string | null {
+  const consistency = backup.backup_metadata?.consistency;
+  return consistency ? CONSISTENCY[consistency] : null;
+}
+
+function verdict(backup: BackupRecord): string {
+  if (backup.verify_status === "passed") return "yes, read back in full";
+  return backup.verify_status === "failed" ? "FAILED" : "no";
+}
+
+/** The table of `backup list`. */
+export function listLines(backups: ListedBackup[], now: Date, style: Style): string[] {
+  if (backups.length === 0) return ["There are no backups yet. Make one: duckback backup create"];
+  return table(
+    [
+      { title: "ID", align: "right" },
+      { title: "AGE", align: "right" },
+      { title: "CREATED" },
+      { title: "STACK" },
+      { title: "TRIGGER" },
+      { title: "TYPE" },
+      { title: "VERSION" },
+      { title: "SIZE", align: "right" },
+      { title: "FILES", align: "right" },
+      { title: "STATUS" },
+      { title: "VERIFIED" },
+      { title: "DESCRIPTION" },
+    ],
+    backups.map((backup) => [
+      String(backup.id),
+      formatAge(backup.created_at, now),
+      formatLocalTime(backup.created_at),
+      cell(backup.stack),
+      backup.trigger,
+      backup.backup_type,
+      cell(backup.source_version),
+      backup.backup_size === null ? "-" : formatBytes(backup.backup_size),
+      backup.file_count === null ? "-" : backup.file_count.toLocaleString("en-US"),
+      statusText(backup, style),
+      backup.verify_status ?? "-",
+      cell(backup.description),
+    ]),
+    style.bold,
+  );
+}
+
+/** Status of a backup, or of its file where that is worse. */
+export function statusText(backup: ListedBackup, style: Style): string {
+  if (backup.status === "failed") return style.red("failed");
+  if (backup.status === "running") return style.cyan("running");
+  if (backup.backup_path === "-") return "streamed";
+  if (!backup.file_exists) return style.red("file missing");
+  if (backup.verify_status === "failed") return style.red("damaged");
+  return backup.status === "partial" ? style.yellow("partial") : style.green("completed");
+}
+
+/** `backup show`. */
+export function showLines(backup: ListedBackup, now: Date, style: Style): string[] {
+  const { backup_metadata: meta } = backup;
+  const lines = [
+    style.bold(`Backup ${backup.id}  ${cell(backup.backup_name)}`),
+    ...facts([
+      ["status", statusText(backup, style)],
+      ["error", cell(backup.error_message)],
+      ["stack", `${cell(backup.stack)} in ${cell(meta?.work_dir)}`],
+      ["created", `${formatLocalTime(backup.created_at)} (${formatAge(backup.created_at, now)})`],
+      ["type", `${backup.backup_type}, ${backup.trigger}`],
+      ["version", cell(backup.source_version)],
+      ["description", cell(backup.description)],
+      ["archive", backup.backup_path === "-" ? "standard output" : cell(backup.backup_path)],
+      ["size", sizeText(backup)],
+      ["compression", `${backup.compression_type} ${meta?.level ?? ""}`.trim()],
+      ["sha256", backup.backup_hash],
+      ["duration", backup.duration_ms === null ? null : formatDuration(backup.duration_ms)],
+      ["downtime", backup.downtime_ms === null ? null : formatDuration(backup.downtime_ms)],
+      ["consistency", consistencyText(backup)],
+      [
+        "verified",
+        backup.verified_at && `${verdict(backup)} (${formatLocalTime(backup.verified_at)})`,
+      ],
+    ]),
+  ];
+  if (meta) lines.push(...sourceLines(meta.sources, meta.skipped, style));
+  if (backup.warnings.length > 0) {
+    lines.push("", style.bold("Warnings"));
+    for (const warning of backup.warnings) {
+      lines.push(`  ${warning.code}  ${cell(warning.path)}: ${cell(warning.message)}`);
+    }
+  }
+  return lines;
+}
+
+/** What is backed up and what is not, for `init`, `show` and `--dry-run`. */
+export function sourceLines(
+  sources: BackupPlan["sources"],
+  skipped: BackupPlan["stack"]["skipped"],
+  style: Style,
+): string[] {
+  const lines = ["", style.bold("Backed up")];
+  lines.push(
+    ...table(
+      [{ title: "" }, { title: "" }, { title: "" }, { title: "" }],
+      sources.map((source) => [
+        `  ${source.role}`,
+        source.kind,
+        cell(source.name),
+        style.dim(cell(source.origin)),
+      ]),
+    ).filter((line) => line.trim() !== ""),
+  );
+  if (skipped.length === 0) return lines;
+  lines.push("", style.bold("Not backed up"));
+  for (const mount of skipped) {
+    const where = mount.service ? ` of ${cell(mount.service)}` : "";
+    lines.push(`  ${cell(mount.name)}${where}: ${cell(mount.reason)}`);
+  }
+  return lines;
+}
+
+type Preview = { plan: BackupPlan; estimate: Estimate };
+
+/** `backup create --dry-run --json`. */
+export function previewDocument({ plan, estimate }: Preview): Record<string, unknown> {
+  return {
+    success: true,
+    dry_run: true,
+    stack: plan.stack.name,
+    sources: plan.sources,
+    skipped: plan.stack.skipped,
+    would_stop: plan.quiesce?.items.map((item) => item.service ?? item.name) ?? [],
+    archive: plan.path,
+    estimate,
+    notes: plan.notes,
+  };
+}
+
+/** `backup create --dry-run`. */
+export function previewLines({ plan, estimate }: Preview, style: Style): string[] {
+  const stops = plan.quiesce?.items.map((item) => item.service ?? item.name) ?? [];
+  return [
+    style.bold(`Would back up ${cell(plan.stack.name)}; nothing was done.`),
+    ...facts([
+      ["archive", cell(plan.path)],
+      ["files", `${count(estimate.files, "file")}, ${formatBytes(estimate.bytes)}`],
+      [
+        "archive size",
+        estimate.archive_bytes === null
+          ? "not known before the first backup"
+          : `about ${formatBytes(estimate.archive_bytes)}`,
+      ],
+      ["free", estimate.free_bytes === null ? null : formatBytes(estimate.free_bytes)],
+      [plan.mode === "pause" ? "would pause" : "would stop", stops.join(", ") || "nothing"],
+    ]),
+    ...sourceLines(plan.sources, plan.stack.skipped, style),
+  ];
+}
+
+/** `backup verify`. */
+export function verifyLines(results: VerifyResult[], style: Style): string[] {
+  if (results.length === 0) return ["There is no archive to verify."];
+  return results.flatMap((result) =>
+    result.ok
+      ? [
+        `${style.green("good")}  ${result.id}  ${cell(result.backup_name)}  ` +
+        `${count(result.entries ?? 0, "entry", "entries")}, ${formatBytes(result.bytes ?? 0)}`,
+      ]
+      : [
+        `${style.red("BAD")}   ${result.id}  ${cell(result.backup_name)}`,
+        `      ${cell(result.error?.message)}`,
+      ]
+  );
+}

@@ -1,0 +1,91 @@
+/** The commands of duckback, put together; each group of them is one file beside this one. */
+import { Command, CommanderError } from "./commander.ts";
+import { DuckbackError } from "../core/errors.ts";
+import { VERSION } from "../core/version.ts";
+import { collect } from "./options.ts";
+import { addBackup } from "./backup.ts";
+import { addConfig } from "./config.ts";
+import { addRestore } from "./restore.ts";
+import { addRollback } from "./rollback.ts";
+import { addServices } from "./services.ts";
+import { Session, type Terminal } from "./session.ts";
+import { addStack } from "./stack.ts";
+
+const EPILOG = `
+Examples:
+  duckback init                          register the stack in this directory
+  duckback backup create                 stop, archive, start, verify
+  duckback backup list                   what there is
+  duckback rollback 3                    put configuration back to backup 3
+  duckback rollback 3 --rollback-data    and the data with it
+  duckback rollback --undo               as if the last rollback had not been
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 incomplete, 4 refused (services run),
+10 no such backup or stack, 11 locked by another run, 12 archive corrupt or missing,
+13 Docker not reachable, 130 interrupted.`;
+
+/** Runs one command line; returns the process's exit code. Throws nothing. */
+export async function run(args: string[], terminal: Terminal): Promise<number> {
+  const session = new Session(terminal);
+  if (args.includes("--list-json")) session.json = "list";
+  else if (args.includes("--json")) session.json = "document";
+  try {
+    await build(session).parseAsync(args, { from: "user" });
+  } catch (thrown) {
+    if (thrown instanceof CommanderError) usage(session, thrown);
+    else session.fail(thrown);
+  }
+  return session.exit_code;
+}
+
+function build(session: Session): Command {
+  const program = new Command("duckback")
+    .description("Backs up and restores Docker Compose stacks.")
+    .option("--json", "print one JSON document on standard output")
+    .option("-q, --quiet", "print errors and warnings only")
+    .option("-v, --verbose", "print each step, and the causes of errors")
+    .option("--home <dir>", "duckback's home (default: $DUCKBACK_HOME, /var/lib/duckback for root)")
+    .option("--work-dir <dir>", "the stack's directory (default: the current one)")
+    .option("--stack <name>", "a stack known by name")
+    .option("-f, --file <file>", "compose file, may be given more than once", collect)
+    .addHelpText("after", EPILOG)
+    .showHelpAfterError(false)
+    .configureHelp({ showGlobalOptions: true })
+    .helpCommand("help [command]", "help for a command");
+  // Sub-commands inherit these, so they are set before any is added.
+  program.exitOverride();
+  program.configureOutput({
+    writeOut: (text) => session.terminal.out(text),
+    writeErr: () => {}, // told once, by usage()
+  });
+  program.hook("preAction", (root) => {
+    session.globals = root.opts();
+  });
+  addStack(program as unknown as Command, session);
+  addBackup(program as unknown as Command, session);
+  addRollback(program as unknown as Command, session);
+  addRestore(program as unknown as Command, session);
+  addServices(program as unknown as Command, session);
+  addConfig(program as unknown as Command, session);
+  program.command("version").description("print the version").action(() => {
+    session.result({ success: true, version: VERSION }, () => [`duckback ${VERSION}`]);
+  });
+  return program as unknown as Command;
+}
+
+/** Commander's own complaints; help and version are none. */
+function usage(session: Session, error: CommanderError) {
+  if (error.exitCode === 0) return;
+  if (error.code === "commander.help") { // a group without a command: its help went to stderr
+    session.fail(
+      new DuckbackError("USAGE", "Cannot run: no command was given", { hint: "duckback --help" }),
+    );
+    return;
+  }
+  const message = error.message.replace(/^error: /, "");
+  session.fail(
+    new DuckbackError("USAGE", message.charAt(0).toUpperCase() + message.slice(1), {
+      hint: "duckback --help lists the commands, duckback COMMAND --help their options.",
+    }),
+  );
+}

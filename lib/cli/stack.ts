@@ -1,0 +1,98 @@
+/** `duckback init`, `status` and `recover`. */
+import { Command } from "./commander.ts";
+import { formatAge } from "../core/units.ts";
+import type { StackView, StatusOutcome } from "../operations/stack_status.ts";
+import { sourceLines, statusText } from "./backup_view.ts";
+import { serviceLines } from "./services.ts";
+import type { Session } from "./session.ts";
+import { cell, facts } from "./table.ts";
+
+export function addStack(program: Command, session: Session) {
+  program.command("init")
+    .description("register the stack here, create the catalogue, say what would be backed up")
+    .option("--force", "register it again if it is known already")
+    .action(async () => {
+      const { init } = await import("../operations/stack_status.ts");
+      const done = await init(session.context("init"));
+      session.result({ success: true, ...done }, () => [
+        session.out_style.bold(
+          done.registered
+            ? `Stack ${cell(done.stack.name)} is registered.`
+            : `Stack ${cell(done.stack.name)} is known already.`,
+        ),
+        ...stackFacts(done.stack, done.catalogue),
+        "",
+        ...serviceLines(done.services, session.terminal.now(), session.out_style),
+        ...sourceLines(done.stack.sources, done.stack.skipped, session.out_style),
+        ...noteLines(done.notes),
+        "",
+        "Next: duckback backup create",
+      ]);
+    });
+  program.command("status")
+    .description("stack, services, last backup, problems")
+    .action(async () => {
+      const { status } = await import("../operations/stack_status.ts");
+      const found = await status(session.context("status"));
+      session.result({ success: true, ...found }, () => statusLines(session, found));
+    });
+  program.command("recover")
+    .description(
+      "bring back what a run that died left behind (every changing command does so first)",
+    )
+    .action(async () => {
+      const { recover } = await import("../operations/recover.ts");
+      const done = await recover(session.context("recover"));
+      session.result({ success: true, ...done }, () => [
+        ...done.services.map((name) => `Started ${cell(name)}.`),
+        ...done.trees.map((path) => `Put ${cell(path)} back.`),
+        ...done.settled.map((row) => `Backup ${row.id} is now ${row.status}.`),
+        ...done.adopted.map((name) => `Took ${cell(name)} into the catalogue.`),
+        ...done.unreadable.map((path) => `A journal cannot be read; it is kept as ${cell(path)}.`),
+        ...(Object.values(done).every((list) => list.length === 0)
+          ? ["Nothing was left behind: there is nothing to mend."]
+          : []),
+      ]);
+    });
+}
+
+function stackFacts(stack: StackView, catalogue?: string): string[] {
+  return facts([
+    ["directory", cell(stack.work_dir)],
+    [
+      "compose",
+      stack.compose_files.map(cell).join(", ") || "no compose file: a stack without services",
+    ],
+    ["catalogue", catalogue && cell(catalogue)],
+  ]);
+}
+
+function noteLines(notes: string[]): string[] {
+  return notes.length > 0 ? ["", ...notes.map((note) => `  ! ${cell(note)}`)] : [];
+}
+
+function statusLines(session: Session, found: StatusOutcome): string[] {
+  const style = session.out_style;
+  const now = session.terminal.now();
+  const last = found.last_backup;
+  return [
+    style.bold(`Stack ${cell(found.stack.name)}`),
+    ...stackFacts(found.stack),
+    ...facts([
+      [
+        "last backup",
+        last
+          ? `${last.id}, ${formatAge(last.created_at, now)}, ${statusText(last, style)}`
+          : style.yellow("none"),
+      ],
+      ["at work", found.running && cell(found.running)],
+    ]),
+    "",
+    ...serviceLines(found.services, now, style),
+    ...noteLines(found.notes),
+    "",
+    ...(found.problems.length === 0
+      ? [style.green("No problems.")]
+      : found.problems.map((problem) => style.yellow(`! ${cell(problem)}`))),
+  ];
+}

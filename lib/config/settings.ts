@@ -1,0 +1,246 @@
+/** The typed keys of `app_config`: what each is for, may hold and defaults to. */
+import { DuckbackError } from "../core/errors.ts";
+import type { Compression, QuiesceMode } from "../core/model.ts";
+import * as kind from "./values.ts";
+import { nearest } from "./nearest.ts";
+
+/** Every setting with the type of its value; null only where the docs below say so. */
+export interface Settings {
+  auto_backup_enabled: boolean;
+  auto_backup_schedule: string;
+  auto_backup_timezone: string;
+  auto_backup_retention_days: number;
+  auto_backup_directory: string;
+  /** Null before the first automatic backup. */
+  auto_backup_last_time: string | null;
+  auto_backup_last_status: string | null;
+  "backup.compression": Compression;
+  "backup.compression_level": number;
+  "backup.verify_after_backup": boolean;
+  "backup.quiesce": QuiesceMode;
+  "backup.exclude": string[];
+  "backup.health_timeout_seconds": number;
+  "backup.retention_days": number;
+  "backup.keep_last": number;
+  "backup.keep_daily": number;
+  "backup.keep_weekly": number;
+  "backup.keep_monthly": number;
+  /** Bytes. */
+  "backup.min_free_bytes": number;
+  "upgrade.auto_backup_enabled": boolean;
+  "upgrade.rollback_enabled": boolean;
+}
+
+export type SettingKey = keyof Settings;
+
+export interface SettingDefinition {
+  key: SettingKey;
+  kind: kind.Kind;
+  /** `auto_backup`, `backup` or `upgrade`. */
+  category: string;
+  description: string;
+  /** Null: computed from the host (`defaultValue`), or there is none. */
+  default: unknown;
+  /** False: duckback writes it, people only read it. */
+  editable: boolean;
+}
+
+/** What defaults depend on. */
+export interface SettingContext {
+  home: string;
+  /** The host's time zone, for example from Intl. */
+  timezone: string;
+}
+
+function define(
+  key: SettingKey,
+  of: kind.Kind,
+  fallback: unknown,
+  description: string,
+  editable = true,
+): SettingDefinition {
+  const category = key.startsWith("auto_backup_") ? "auto_backup" : key.split(".")[0];
+  return { key, kind: of, category, description, default: fallback, editable };
+}
+
+const keep = (example: number) => kind.integer(0, 100_000, example, "0: no such rule");
+
+/** All settings in the order they are shown. */
+export const SETTINGS: readonly SettingDefinition[] = [
+  define("auto_backup_enabled", kind.boolean(), false, "Make backups by the schedule"),
+  define("auto_backup_schedule", kind.cron(), "0 2 * * *", "When automatic backups are made"),
+  define(
+    "auto_backup_timezone",
+    kind.timezone(),
+    null,
+    "Time zone of the schedule (default: the host's)",
+  ),
+  define(
+    "auto_backup_retention_days",
+    kind.integer(1, 36_500, 7, "days"),
+    7,
+    "How long automatic backups are kept",
+  ),
+  define(
+    "auto_backup_directory",
+    kind.path(),
+    null,
+    "Where archives are written (default: backups in duckback's home)",
+  ),
+  define(
+    "auto_backup_last_time",
+    kind.timestamp(),
+    null,
+    "When the last automatic backup ran",
+    false,
+  ),
+  define(
+    "auto_backup_last_status",
+    kind.string(),
+    null,
+    "How the last automatic backup ended",
+    false,
+  ),
+  define(
+    "backup.compression",
+    kind.oneOf("gzip", "zstd", "none"),
+    "gzip",
+    "How archives are compressed",
+  ),
+  define(
+    "backup.compression_level",
+    kind.integer(0, 22, 6, "gzip: 0 to 9, zstd: 1 to 22"),
+    6,
+    "How hard to compress: higher is smaller and slower",
+  ),
+  define(
+    "backup.verify_after_backup",
+    kind.boolean(),
+    true,
+    "Read each new archive back to prove it",
+  ),
+  define(
+    "backup.quiesce",
+    kind.oneOf("stop", "pause", "none"),
+    "stop",
+    "How services are kept from writing while a backup is made",
+  ),
+  define(
+    "backup.exclude",
+    kind.list("*.tmp,cache/"),
+    [],
+    "Patterns (as in .gitignore) of what is left out of backups",
+  ),
+  define(
+    "backup.health_timeout_seconds",
+    kind.integer(0, 3_600, 60, "seconds; 0: do not wait"),
+    60,
+    "How long to wait for services to be healthy after their start",
+  ),
+  define(
+    "backup.retention_days",
+    kind.integer(1, 36_500, 30, "days"),
+    30,
+    "How long backups made by hand are kept",
+  ),
+  define("backup.keep_last", keep(3), 0, "Keep at least so many of the newest backups"),
+  define("backup.keep_daily", keep(7), 0, "Keep the newest backup of each of so many days"),
+  define("backup.keep_weekly", keep(4), 0, "Keep the newest backup of each of so many weeks"),
+  define("backup.keep_monthly", keep(12), 0, "Keep the newest backup of each of so many months"),
+  define(
+    "backup.min_free_bytes",
+    kind.bytes(),
+    0,
+    "Refuse a backup that would leave less than this free on the archives' disk",
+  ),
+  define(
+    "upgrade.auto_backup_enabled",
+    kind.boolean(),
+    true,
+    "Make a backup before each upgrade",
+  ),
+  define("upgrade.rollback_enabled", kind.boolean(), true, "Roll back an upgrade that fails"),
+];
+
+const BY_KEY = new Map<string, SettingDefinition>(SETTINGS.map((one) => [one.key, one]));
+
+/** The definition of a key; throws USAGE with the nearest keys for one that does not exist. */
+export function findSetting(key: string): SettingDefinition {
+  const found = BY_KEY.get(key);
+  if (found) return found;
+  const close = nearest(key, SETTINGS.map((one) => one.key));
+  throw new DuckbackError("USAGE", `Cannot find the setting "${key}": there is no such key`, {
+    hint: close.length > 0
+      ? `Did you mean ${close.join(" or ")}?`
+      : "duckback config list shows all keys.",
+    details: { suggestions: close },
+  });
+}
+
+/**
+ * The value that text typed for a key stands for. Throws USAGE: unknown key, read-only key, or a
+ * value that breaks the rule (the message has what is wrong, the hint the rule and an example).
+ */
+export function parseSetting(key: string, text: string): unknown {
+  const setting = findSetting(key);
+  if (!setting.editable) {
+    throw new DuckbackError("USAGE", `Cannot set "${key}": it is read-only`, {
+      hint: "duckback itself keeps it up to date.",
+    });
+  }
+  const value = setting.kind.parse(text.trim());
+  const problem = value === undefined
+    ? "it is not of that form"
+    : kind.problemOf(setting.kind, value);
+  if (problem === null) return value;
+  throw new DuckbackError("USAGE", `Cannot set "${key}" to "${text}": ${problem}`, {
+    hint:
+      `It must be ${setting.kind.rule}. Example: duckback config set ${key} '${setting.kind.example}'`,
+    details: { rule: setting.kind.rule, example: setting.kind.example },
+  });
+}
+
+/** A value as text for people, which `parseSetting` reads back as the same value; "" for null. */
+export function formatSetting(key: string, value: unknown): string {
+  const setting = findSetting(key);
+  return value === null || value === undefined ? "" : setting.kind.format(value);
+}
+
+/** What holds while a key is not set. */
+export function defaultValue(key: SettingKey, context: SettingContext): unknown {
+  if (key === "auto_backup_timezone") return context.timezone;
+  if (key === "auto_backup_directory") return `${context.home.replace(/\/+$/, "")}/backups`;
+  return BY_KEY.get(key)!.default;
+}
+
+/** What is wrong with a value for a key (stored by hand, or by another version), or null. */
+export function checkSetting(key: SettingKey, value: unknown): string | null {
+  return kind.problemOf(BY_KEY.get(key)!.kind, value);
+}
+
+/**
+ * All settings in effect: the stored values (`catalog.settings.values()`) over the defaults. A stored
+ * value that breaks its rule throws USAGE: to back up with a guess would be worse than not at all.
+ * Stored keys that this version does not know are left alone.
+ */
+export function resolveSettings(
+  stored: Record<string, unknown>,
+  context: SettingContext,
+): Settings {
+  const settings: Record<string, unknown> = {};
+  for (const { key, kind: { rule } } of SETTINGS) {
+    const value = stored[key] ?? defaultValue(key, context);
+    const problem = value === null ? null : checkSetting(key, value);
+    if (problem !== null) {
+      throw new DuckbackError(
+        "USAGE",
+        `Cannot use the setting "${key}" with ${JSON.stringify(value)}: ${problem}`,
+        {
+          hint: `It must be ${rule}. Put it right with duckback config set or config unset ${key}.`,
+        },
+      );
+    }
+    settings[key] = value;
+  }
+  return settings as unknown as Settings;
+}

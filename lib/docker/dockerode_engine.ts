@@ -1,0 +1,289 @@
+/** The Engine port over dockerode; the only file that imports it. Load it with `await import()`. */
+import type { Readable } from "node:stream";
+// @ts-types="./dockerode.d.ts"
+import Docker from "dockerode";
+import { type ContainerJson, toContainer } from "./container_json.ts";
+import { type Endpoint, resolveEndpoint } from "./endpoint.ts";
+import type {
+  Container,
+  Engine,
+  EngineInfo,
+  Env,
+  Image,
+  KillEvent,
+  RecentKills,
+  Volume,
+} from "./engine.ts";
+import { engineFailure, refusalStatus } from "./engine_failure.ts";
+import { type Modem, useFetch } from "./fetch_transport.ts";
+import { logLines } from "./log_lines.ts";
+
+/** Milliseconds to wait for an answer. A start may pull mounts from slow disks. */
+const LIMIT = { ping: 10_000, read: 60_000, start: 180_000, pause: 60_000 };
+/** How many events an engine keeps for those who ask later. */
+const EVENT_BUFFER = 256;
+/** What a volume may be called; anything else would change the meaning of a request's path. */
+const VOLUME_NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/;
+
+/** Connects to the engine that `env` chooses and checks that it answers. */
+export async function connectEngine(env: Env): Promise<Engine> {
+  const engine = new DockerodeEngine(resolveEndpoint(env));
+  await engine.ping();
+  return engine;
+}
+
+type Call<T> = (signal: AbortSignal) => Promise<T>;
+
+class DockerodeEngine implements Engine {
+  readonly endpoint: string;
+  readonly #docker: Docker;
+
+  constructor(endpoint: Endpoint) {
+    this.endpoint = endpoint.url;
+    try {
+      this.#docker = new Docker(options(endpoint));
+      useFetch(this.#docker.modem as unknown as Modem, endpoint);
+    } catch (cause) {
+      throw engineFailure(cause, "connect", this.endpoint);
+    }
+  }
+
+  async ping(): Promise<void> {
+    await this.#call(
+      "ping the engine",
+      LIMIT.ping,
+      (abortSignal) => this.#docker.ping({ abortSignal }),
+    );
+  }
+
+  async info(): Promise<EngineInfo> {
+    const version = await this.#call(
+      "ask for the engine's version",
+      LIMIT.read,
+      (abortSignal) => this.#docker.version({ abortSignal }),
+    );
+    const info = await this.#call(
+      "ask for the engine's state",
+      LIMIT.read,
+      (abortSignal) => this.#docker.info({ abortSignal }),
+    );
+    return {
+      version: version.Version,
+      api_version: version.ApiVersion,
+      root_dir: info.DockerRootDir ?? "/var/lib/docker",
+    };
+  }
+
+  async listContainers(labels: Record<string, string>): Promise<Container[]> {
+    const filters = { label: Object.entries(labels).map(([key, value]) => `${key}=${value}`) };
+    const found = await this.#call(
+      "list containers",
+      LIMIT.read,
+      (abortSignal) => this.#docker.listContainers({ all: true, filters, abortSignal }),
+    );
+    const containers = await Promise.all(found.map((item) => this.inspect(item.Id)));
+    // One that went away between the two calls is gone.
+    return containers.filter((container) => container !== null)
+      .sort((a, b) => a.name < b.name ? -1 : 1);
+  }
+
+  async inspect(id: string): Promise<Container | null> {
+    const json = await this.#find(
+      `inspect container "${id}"`,
+      (abortSignal) => this.#docker.getContainer(id).inspect({ abortSignal }),
+    );
+    return json === null ? null : toContainer(json as ContainerJson);
+  }
+
+  async start(id: string): Promise<void> {
+    await this.#change(
+      `start container "${id}"`,
+      LIMIT.start,
+      (abortSignal) => this.#docker.getContainer(id).start({ abortSignal }),
+    );
+  }
+
+  async stop(
+    id: string,
+    { timeout_s, limit_ms }: { timeout_s: number | null; limit_ms: number | null },
+  ): Promise<void> {
+    await this.#change(
+      `stop container "${id}"`,
+      limit_ms,
+      (abortSignal) =>
+        this.#docker.getContainer(id).stop({
+          ...(timeout_s === null ? {} : { t: timeout_s }),
+          abortSignal,
+        }),
+    );
+  }
+
+  async pause(id: string): Promise<void> {
+    await this.#change(
+      `pause container "${id}"`,
+      LIMIT.pause,
+      (abortSignal) => this.#docker.getContainer(id).pause({ abortSignal }),
+    );
+  }
+
+  async unpause(id: string): Promise<void> {
+    await this.#change(
+      `unpause container "${id}"`,
+      LIMIT.pause,
+      (abortSignal) => this.#docker.getContainer(id).unpause({ abortSignal }),
+    );
+  }
+
+  async logTail(id: string, lines: number): Promise<string[]> {
+    try {
+      const body = await this.#call(
+        `read the log of container "${id}"`,
+        LIMIT.read,
+        (abortSignal) =>
+          this.#docker.getContainer(id).logs({
+            stdout: true,
+            stderr: true,
+            follow: false,
+            tail: lines,
+            abortSignal,
+          }),
+      ) as unknown;
+      return logLines(body).slice(-lines);
+    } catch (error) {
+      // Some logging drivers cannot be read.
+      if (refusalStatus(error) !== null) return [];
+      throw error;
+    }
+  }
+
+  async inspectVolume(name: string): Promise<Volume | null> {
+    if (!VOLUME_NAME.test(name)) return null;
+    const json = await this.#find(
+      `inspect volume "${name}"`,
+      (abortSignal) => this.#docker.getVolume(name).inspect({ abortSignal }),
+    );
+    return json && toVolume(json);
+  }
+
+  async createVolume(name: string, labels: Record<string, string>): Promise<Volume> {
+    await this.#call(
+      `create volume "${name}"`,
+      LIMIT.read,
+      (abortSignal) =>
+        this.#docker.createVolume({ Name: name, Driver: "local", Labels: labels, abortSignal }),
+    );
+    return (await this.inspectVolume(name))!;
+  }
+
+  async listVolumes(labels: Record<string, string>): Promise<Volume[]> {
+    const label = Object.entries(labels).map(([key, value]) => `${key}=${value}`);
+    const found = await this.#call(
+      "list volumes",
+      LIMIT.read,
+      (abortSignal) =>
+        this.#docker.listVolumes({ filters: JSON.stringify({ label }), abortSignal }),
+    );
+    return (found.Volumes ?? []).map(toVolume).sort((a, b) => a.name < b.name ? -1 : 1);
+  }
+
+  async inspectImage(name: string): Promise<Image | null> {
+    const json = await this.#find(
+      `inspect image "${name}"`,
+      (abortSignal) => this.#docker.getImage(name).inspect({ abortSignal }),
+    );
+    return json && { id: json.Id, tags: json.RepoTags ?? [], digests: json.RepoDigests ?? [] };
+  }
+
+  async recentKills(since: Date, until: Date): Promise<RecentKills> {
+    const text = await this.#call("read the engine's events", LIMIT.read, async (abortSignal) => {
+      const stream = await this.#docker.getEvents({
+        since: since.getTime() / 1000,
+        until: until.getTime() / 1000,
+        abortSignal,
+      });
+      return await readText(stream as Readable, abortSignal);
+    });
+    const events = text.split("\n").filter((line) => line !== "").map((line) => JSON.parse(line));
+    const kills = events.filter((event) => event.Type === "container" && event.Action === "kill");
+    const full = events.length >= EVENT_BUFFER;
+    return {
+      kills: kills.map((event): KillEvent => ({
+        container_id: event.Actor.ID,
+        signal: event.Actor.Attributes.signal ?? "",
+        at: event.timeNano / 1e6,
+      })),
+      complete_since: full ? events[0].timeNano / 1e6 : since.getTime(),
+    };
+  }
+
+  /** Null where the engine knows no such thing. */
+  async #find<T>(act: string, call: Call<T>): Promise<T | null> {
+    try {
+      return await this.#call(act, LIMIT.read, call);
+    } catch (error) {
+      if (refusalStatus(error) === 404) return null;
+      throw error;
+    }
+  }
+
+  /** 304 says that it is as it should be already. */
+  async #change(act: string, limit_ms: number | null, call: Call<unknown>): Promise<void> {
+    try {
+      await this.#call(act, limit_ms, call);
+    } catch (error) {
+      if (refusalStatus(error) !== 304) throw error;
+    }
+  }
+
+  async #call<T>(act: string, limit_ms: number | null, call: Call<T>): Promise<T> {
+    const late = new AbortController();
+    const timer = limit_ms === null ? undefined : setTimeout(() => late.abort(), limit_ms);
+    try {
+      return await call(late.signal);
+    } catch (cause) {
+      throw engineFailure(cause, act, this.endpoint, late.signal.aborted ? limit_ms : null);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+/** Everything is said outright: dockerode fills what is left out from its own reading of DOCKER_HOST. */
+function options(endpoint: Endpoint): Docker.DockerOptions {
+  return {
+    socketPath: endpoint.socket_path ?? undefined,
+    host: endpoint.host ?? undefined,
+    port: endpoint.port ?? undefined,
+    pathPrefix: "/",
+    protocol: endpoint.tls ? "https" : "http",
+    ca: undefined,
+    cert: undefined,
+    key: undefined,
+    timeout: undefined,
+  } as Docker.DockerOptions;
+}
+
+interface VolumeJson {
+  Name: string;
+  Driver: string;
+  Mountpoint: string;
+  Labels?: Record<string, string> | null;
+  Options?: Record<string, string> | null;
+}
+
+function toVolume(json: VolumeJson): Volume {
+  return {
+    name: json.Name,
+    driver: json.Driver,
+    mountpoint: json.Mountpoint,
+    labels: json.Labels ?? {},
+    options: json.Options ?? {},
+  };
+}
+
+async function readText(stream: Readable, signal: AbortSignal): Promise<string> {
+  signal.addEventListener("abort", () => stream.destroy(), { once: true });
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of stream) chunks.push(chunk);
+  return new TextDecoder().decode(await new Blob(chunks as BlobPart[]).arrayBuffer());
+}

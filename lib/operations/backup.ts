@@ -1,0 +1,121 @@
+/**
+ * `backup create`: the whole story of a backup.
+ *
+ * Lock, mend what a dead run left, plan, record the run, check that it can work, stop the services,
+ * write the archive, start the services, make it durable, verify it, wait for health. Whatever
+ * fails after the stop, the services are started before the error leaves, and the row says why.
+ */
+import { asDuckbackError, DuckbackError } from "../core/errors.ts";
+import type { BackupRecord } from "../core/model.ts";
+import { JournalFile } from "../repository/journal.ts";
+import { audited } from "./audit.ts";
+import { type BackupPlan, type BackupRequest, describe, planBackup, runs } from "./backup_plan.ts";
+import {
+  beginRecord,
+  complete,
+  fail,
+  recordVerification,
+  type RunningRecord,
+} from "./backup_record.ts";
+import type { Context } from "./context.ts";
+import { note, phase } from "./context.ts";
+import { beginExclusive } from "./exclusive.ts";
+import { awaitHealth, type HealthOutcome } from "./health.ts";
+import { type Estimate, preflight } from "./preflight.ts";
+import { Quiesced } from "./quiesced.ts";
+import { registerStack } from "./stacks.ts";
+import { checkArchive } from "./verify.ts";
+import { openOutput, writeArchive } from "./write_archive.ts";
+
+/** What came of it. `problems` is empty where `backup.status` is `completed` and all services run. */
+export interface BackupOutcome {
+  backup: BackupRecord;
+  health: HealthOutcome | null;
+  problems: string[];
+  notes: string[];
+}
+
+/** Makes a backup of the stack the context names. */
+export async function createBackup(ctx: Context, request: BackupRequest): Promise<BackupOutcome> {
+  using _lock = await beginExclusive(ctx);
+  const action = {
+    type: "backup",
+    description: `${request.trigger} backup`,
+    params: { ...request, stack: ctx.stack, work_dir: ctx.work_dir },
+  };
+  return await audited(ctx, action, async () => {
+    const plan = await planBackup(ctx, request);
+    await registerStack(ctx, plan.stack);
+    return await runBackup(ctx, plan);
+  }, ({ backup }) => ({
+    status: backup.status === "completed" ? "completed" : "partial",
+    message: `${backup.backup_name}: ${backup.status}`,
+  }));
+}
+
+/** What `backup create --dry-run` shows; writes nothing. */
+export async function previewBackup(
+  ctx: Context,
+  request: BackupRequest,
+): Promise<{ plan: BackupPlan; estimate: Estimate }> {
+  const plan = await planBackup(ctx, request);
+  return { plan, estimate: await preflight(ctx, plan) };
+}
+
+/** The steps under an existing lock; a rollback makes its safety backup through here as well. */
+export async function runBackup(ctx: Context, plan: BackupPlan): Promise<BackupOutcome> {
+  for (const text of plan.notes) note(ctx, text);
+  const running = await beginRecord(ctx, plan, describe(ctx, plan));
+  const journal = beginJournal(ctx, plan, running);
+  let start_error: DuckbackError | null = null;
+  let health: Promise<HealthOutcome | null>;
+  try {
+    const estimate = await preflight(ctx, plan);
+    using output = openOutput(plan);
+    {
+      await using quiesced = await Quiesced.begin(ctx, plan.engine, plan.quiesce, journal);
+      running.metadata.consistency = plan.held ? "stopped" : quiesced.consistency(runs(plan.stack));
+      await writeArchive(ctx, plan, running, output, estimate);
+      start_error = await quiesced.resume().then((report) => {
+        running.noteResume(report, quiesced);
+        return null;
+      }, asDuckbackError);
+      running.record.downtime_ms = quiesced.downtime_ms;
+    }
+    health = awaitHealth(ctx, plan.engine, plan.quiesce, plan.health_timeout_ms);
+    phase(ctx, "finish", "Making the archive durable");
+    if (start_error) running.serviceDown(start_error.message);
+    await complete(ctx, running, output);
+  } catch (cause) {
+    const error = asDuckbackError(cause);
+    await fail(ctx, running, error);
+    journal.finish();
+    throw error;
+  }
+  if (plan.verify) await recordVerification(ctx, running, () => checkArchive(ctx, running.record));
+  const outcome = await health.then((found) => running.noteHealth(ctx, found));
+  journal.finish();
+  if (start_error) throw start_error;
+  return { backup: running.record, health: outcome, problems: running.problems, notes: plan.notes };
+}
+
+/** Written before anything is touched; knows the partial file and, later, what was stopped. */
+function beginJournal(ctx: Context, plan: BackupPlan, running: RunningRecord) {
+  const file = plan.path === "-" ? null : plan.path;
+  const journal = JournalFile.create(ctx.home, {
+    version: 1,
+    id: `${running.record.id}-backup`,
+    operation: ctx.command,
+    stack: plan.stack.name,
+    work_dir: plan.stack.work_dir,
+    pid: Deno.pid,
+    started_at: ctx.now().toISOString(),
+    backup_id: running.record.id,
+    archive: file,
+    partial: file && `${file}.partial`,
+    plan: null,
+    swaps: [],
+    committed: false,
+  });
+  return journal;
+}

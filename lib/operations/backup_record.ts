@@ -1,0 +1,250 @@
+/** The catalogue row of a backup from `running` to its end, with the sidecar beside its archive. */
+import type { ArchiveSummary } from "../archive/create.ts";
+import type { NewBackup } from "../catalog/types.ts";
+import { asDuckbackError, type DuckbackError } from "../core/errors.ts";
+import type { BackupMetadata, BackupRecord, Warning } from "../core/model.ts";
+import type { StartReport } from "../docker/quiesce.ts";
+import * as posix from "../posix/mod.ts";
+import { removeQuietly } from "../repository/durable.ts";
+import { manifestPath, sidecarPath } from "../repository/naming.ts";
+import { writeSidecar } from "../repository/sidecar.ts";
+import type { BackupPlan } from "./backup_plan.ts";
+import type { Context } from "./context.ts";
+import { note, withCatalog } from "./context.ts";
+import type { HealthOutcome } from "./health.ts";
+import { list, type Quiesced } from "./quiesced.ts";
+import type { Output } from "./write_archive.ts";
+
+/** A record in the making. `problems` are sentences for people: why it is not simply `completed`. */
+export class RunningRecord {
+  readonly problems: string[] = [];
+  #summary: ArchiveSummary | null = null;
+
+  constructor(public record: BackupRecord, readonly metadata: BackupMetadata) {}
+
+  /** Content of `.duckback/backup.json`: the record as known at the start. */
+  firstEntry() {
+    return { format: "duckback-archive-1", ...this.record, backup_metadata: this.metadata };
+  }
+
+  /** Content of `.duckback/result.json`: what is known once the last file is in. */
+  lastEntry(summary: Omit<ArchiveSummary, "sha256" | "archive_bytes">, now: Date) {
+    return {
+      format: "duckback-result-1",
+      archived_at: now.toISOString(),
+      file_count: summary.file_count,
+      entry_count: summary.entry_count,
+      source_bytes: summary.source_bytes,
+      warnings: summary.warnings,
+    };
+  }
+
+  noteArchive(summary: ArchiveSummary) {
+    this.#summary = summary;
+    this.record.warnings.push(...summary.warnings);
+    const missing = summary.warnings.filter((warning) => warning.incomplete);
+    if (missing.length > 0) {
+      const more = missing.length > 1 ? ` and ${missing.length - 1} more` : "";
+      this.problems.push(`${missing[0].path}: ${missing[0].message}${more}`);
+    }
+  }
+
+  /** Marks what makes the data less than cleanly closed. */
+  noteResume(report: StartReport, quiesced: Quiesced) {
+    for (const name of quiesced.killed) {
+      this.warn("SERVICE_KILLED", name, "did not end on its stop signal and was killed", false);
+    }
+    for (const name of report.missing) {
+      this.warn("SERVICE_GONE", name, "was removed by somebody and could not be started", false);
+      this.problems.push(`${name} was removed by somebody and could not be started`);
+    }
+    const meanwhile = report.started_meanwhile;
+    if (meanwhile.length === 0) return;
+    this.metadata.consistency = "killed";
+    for (const name of meanwhile) {
+      this.warn(
+        "SERVICE_STARTED",
+        name,
+        "was started by somebody while the archive was made",
+        true,
+      );
+    }
+    this.problems.push(`${list(meanwhile)} ran while the archive was made`);
+  }
+
+  serviceDown(message: string) {
+    this.warn("SERVICE_DOWN", this.record.stack, message, false);
+    this.problems.push(message);
+  }
+
+  /** Waited for last; a service that is not well makes the run `partial`. */
+  async noteHealth(ctx: Context, outcome: HealthOutcome | null): Promise<HealthOutcome | null> {
+    if (!outcome || outcome.unhealthy.length === 0) return outcome;
+    for (const service of outcome.unhealthy) {
+      const state = service.health ?? service.state;
+      this.warn("SERVICE_UNHEALTHY", service.service, `is ${state} after its start`, false);
+      this.problems.push(`Service ${service.service} is ${state} after its start`);
+    }
+    this.record.status = "partial";
+    this.record.error_message = this.problems.join("; ");
+    await save(ctx, this);
+    return outcome;
+  }
+
+  warn(code: string, path: string, message: string, incomplete: boolean) {
+    this.record.warnings.push({ code, path, message, incomplete } satisfies Warning);
+  }
+
+  /** Settles everything but the archive's durability. */
+  settle(now: Date) {
+    const summary = this.#summary!;
+    Object.assign(this.record, {
+      status: this.problems.length > 0 ? "partial" : "completed",
+      error_message: this.problems.length > 0 ? this.problems.join("; ") : null,
+      backup_size: summary.archive_bytes,
+      backup_hash: summary.sha256,
+      file_count: summary.file_count,
+      source_bytes: summary.source_bytes,
+      backup_metadata: this.metadata,
+      completed_at: now.toISOString(),
+      duration_ms: now.getTime() - Date.parse(this.record.started_at!),
+    });
+  }
+}
+
+/** Writes the row `running`, before anything is touched. */
+export async function beginRecord(
+  ctx: Context,
+  plan: BackupPlan,
+  metadata: BackupMetadata,
+): Promise<RunningRecord> {
+  const at = ctx.now().toISOString();
+  const row: NewBackup = {
+    backup_name: plan.name,
+    backup_type: plan.type,
+    source_version: plan.request.version,
+    backup_path: plan.path,
+    backup_size: null,
+    file_count: null,
+    compression_type: plan.compression,
+    backup_hash: null,
+    description: plan.request.description,
+    backup_metadata: metadata,
+    created_at: at,
+    expires_at: null,
+    trigger: plan.request.trigger,
+    status: "running",
+    stack: plan.stack.name,
+    parent_id: null,
+    started_at: at,
+    completed_at: null,
+    duration_ms: null,
+    downtime_ms: null,
+    source_bytes: null,
+    error_message: null,
+    warnings: [],
+    verify_status: null,
+    verified_at: null,
+  };
+  const record = await withCatalog(ctx, (catalog) => catalog.backups.insert(row));
+  return new RunningRecord(record, metadata);
+}
+
+/**
+ * Manifest and sidecar first, then the archive's rename, then the row: the rename is the moment at
+ * which the backup exists, and everything that describes it is on disk by then. Where the row cannot
+ * be written, the backup stands and the next start takes it in from the sidecar.
+ */
+export async function complete(ctx: Context, running: RunningRecord, output: Output) {
+  running.settle(ctx.now());
+  if (output.manifest && output.manifest_path) {
+    const { writeManifest } = await import("../catalog/manifest.ts");
+    output.manifest.flush();
+    await writeManifest(output.manifest.path, output.manifest_path);
+    posix.fsyncPath(output.manifest_path);
+    writeSidecar(running.record);
+  }
+  output.finish();
+  await save(ctx, running, { quiet_sidecar: true });
+}
+
+/** Records the verdict of `check`; a backup that fails it is `failed`, and the error is thrown on. */
+export async function recordVerification(
+  ctx: Context,
+  running: RunningRecord,
+  check: () => Promise<unknown>,
+) {
+  try {
+    await check();
+    running.record.verify_status = "passed";
+    running.record.verified_at = ctx.now().toISOString();
+  } catch (cause) {
+    const error = asDuckbackError(cause);
+    if (error.code === "INTERRUPTED") throw error;
+    running.record.verify_status = "failed";
+    running.record.verified_at = ctx.now().toISOString();
+    running.record.status = "failed";
+    running.record.error_message = `${error.code}: ${error.message}`;
+    await save(ctx, running);
+    throw error;
+  }
+  await save(ctx, running);
+}
+
+/** Brings sidecar and row up to date. A catalogue that cannot be written is a problem, not a failure. */
+async function save(
+  ctx: Context,
+  running: RunningRecord,
+  options: { quiet_sidecar?: boolean } = {},
+) {
+  const { id, ...row } = running.record;
+  const problem = (what: string, cause: unknown) => {
+    const text = `${what}: ${asDuckbackError(cause).message}`;
+    if (!running.problems.includes(text)) running.problems.push(text);
+    note(ctx, text, "warning");
+  };
+  if (row.backup_path !== "-" && !options.quiet_sidecar) {
+    try {
+      writeSidecar(running.record);
+    } catch (cause) {
+      problem("The record beside the archive could not be updated", cause);
+    }
+  }
+  try {
+    await withCatalog(ctx, (catalog) => catalog.backups.update(id, row));
+  } catch (cause) {
+    problem(
+      "The archive is complete, but the catalogue could not be written (the next start takes it in)",
+      cause,
+    );
+  }
+}
+
+/** The row says failed and why; nothing of the archive is left under its final name. */
+export async function fail(ctx: Context, running: RunningRecord, error: DuckbackError) {
+  const now = ctx.now();
+  if (running.record.backup_path !== "-") {
+    removeQuietly(manifestPath(running.record.backup_path));
+    removeQuietly(sidecarPath(running.record.backup_path));
+  }
+  try {
+    await withCatalog(ctx, (catalog) =>
+      catalog.backups.update(running.record.id, {
+        status: "failed",
+        error_message: `${error.code}: ${error.message}`,
+        warnings: running.record.warnings,
+        backup_metadata: running.metadata,
+        downtime_ms: running.record.downtime_ms,
+        completed_at: now.toISOString(),
+        duration_ms: now.getTime() - Date.parse(running.record.started_at!),
+      }));
+  } catch (cause) {
+    note(
+      ctx,
+      `The failure could not be recorded (the next start does it): ${
+        asDuckbackError(cause).message
+      }`,
+      "warning",
+    );
+  }
+}

@@ -1,0 +1,48 @@
+/** Questions to the catalogue: which backups are there, and what is one of them. */
+import { DuckbackError } from "../core/errors.ts";
+import type { BackupRecord } from "../core/model.ts";
+import { exists } from "../repository/pending_archive.ts";
+import { readSidecar } from "../repository/sidecar.ts";
+import type { Context } from "./context.ts";
+import { withCatalog } from "./context.ts";
+
+/** A record and whether its archive is on disk now. */
+export type ListedBackup = BackupRecord & { file_exists: boolean };
+
+/** All backups of `--stack` (or of all stacks), newest first. */
+export async function listBackups(ctx: Context): Promise<ListedBackup[]> {
+  const filter = ctx.stack === null ? {} : { stack: ctx.stack };
+  const records = await withCatalog(ctx, (catalog) => catalog.backups.list(filter));
+  return records.map(asListed);
+}
+
+/** One backup; raises NO_SUCH_BACKUP. */
+export async function findBackup(ctx: Context, id: number): Promise<ListedBackup> {
+  const record = await withCatalog(ctx, (catalog) => catalog.backups.get(id));
+  if (!record) {
+    throw new DuckbackError(
+      "NO_SUCH_BACKUP",
+      `Cannot find backup ${id}: the catalogue has none of that id`,
+      {
+        hint: "`duckback backup list` shows them all.",
+      },
+    );
+  }
+  return asListed(record);
+}
+
+/** A row still `running` whose archive and sidecar are complete is shown as what it has become. */
+function asListed(record: BackupRecord): ListedBackup {
+  const file_exists = record.backup_path !== "-" && exists(record.backup_path);
+  if (record.status === "running" && file_exists) {
+    const settled = readSidecar(record.backup_path);
+    if (settled?.id === record.id) return { ...settled, file_exists };
+  }
+  return { ...record, file_exists };
+}
+
+/** True where a backup can be restored from: it ended well enough and its archive is there and sound. */
+export function isRestorable(record: ListedBackup): boolean {
+  return (record.status === "completed" || record.status === "partial") &&
+    record.file_exists && record.verify_status !== "failed";
+}

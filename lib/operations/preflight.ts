@@ -1,0 +1,98 @@
+/** Checks that a backup can work, before any service is touched. */
+import { dirname } from "node:path";
+import { measure } from "../archive/create.ts";
+import { DuckbackError } from "../core/errors.ts";
+import { formatBytes } from "../core/units.ts";
+import * as posix from "../posix/mod.ts";
+import type { BackupPlan } from "./backup_plan.ts";
+import type { Context } from "./context.ts";
+import { note, phase, withCatalog } from "./context.ts";
+
+/** What the sources come to, and what the archive will need by experience. */
+export interface Estimate {
+  files: number;
+  bytes: number;
+  /** Bytes the archive is expected to take; null without an earlier backup to go by. */
+  archive_bytes: number | null;
+  /** Bytes free where it goes; null for standard output. */
+  free_bytes: number | null;
+}
+
+/**
+ * Raises NOTHING_TO_BACK_UP, SOURCE_MISSING, SOURCE_UNREADABLE, DISK_FULL. Without experience of this
+ * stack the size of the archive is unknown, and only `backup.min_free_bytes` can refuse.
+ */
+export async function preflight(ctx: Context, plan: BackupPlan): Promise<Estimate> {
+  phase(ctx, "measure", "Looking at what there is to back up");
+  if (plan.sources.length === 0) throw nothing(plan);
+  const found = await measure({
+    sources: plan.sources,
+    exclude: plan.exclude,
+    skip_paths: [plan.directory, ctx.home.dir],
+    signal: ctx.signal,
+  });
+  if (found.entries === 0) throw nothing(plan);
+  const estimate: Estimate = {
+    files: found.files,
+    bytes: found.bytes,
+    archive_bytes: await expectedSize(ctx, plan, found.bytes),
+    free_bytes: plan.path === "-" ? null : posix.freeSpace(dirname(plan.path)),
+  };
+  checkSpace(ctx, plan, estimate);
+  return estimate;
+}
+
+function nothing(plan: BackupPlan): DuckbackError {
+  const skipped = plan.stack.skipped.map((mount) => `  ${mount.name}: ${mount.reason}`).join("\n");
+  const kind = plan.type === "DATA_ONLY" ? "data " : "";
+  return new DuckbackError(
+    "NOTHING_TO_BACK_UP",
+    `Cannot back up stack "${plan.stack.name}": no ${kind}source was found in ${plan.stack.work_dir}` +
+      (skipped && `\nLeft out:\n${skipped}`),
+    { hint: "Name what to back up with --source PATH, or run it where the compose file lies." },
+  );
+}
+
+/** By the ratio of the newest good backup of the same stack, type and compression, and a tenth more. */
+async function expectedSize(ctx: Context, plan: BackupPlan, bytes: number): Promise<number | null> {
+  const records = await withCatalog(
+    ctx,
+    (catalog) => catalog.backups.list({ stack: plan.stack.name, status: "completed" }),
+  );
+  const like = records.find((record) =>
+    record.compression_type === plan.compression && record.backup_type === plan.type &&
+    record.backup_size !== null && (record.source_bytes ?? 0) > 1_000_000
+  );
+  if (!like) return plan.compression === "none" ? bytes : null;
+  return Math.ceil(bytes * (like.backup_size! / like.source_bytes!) * 1.1);
+}
+
+function checkSpace(ctx: Context, plan: BackupPlan, estimate: Estimate) {
+  if (estimate.free_bytes === null) return;
+  const free = estimate.free_bytes;
+  const need = (estimate.archive_bytes ?? 0) + plan.min_free_bytes;
+  if (free < need) {
+    throw new DuckbackError(
+      "DISK_FULL",
+      `Cannot back up to "${dirname(plan.path)}": ${formatBytes(free)} free, about ${
+        formatBytes(need)
+      } needed`,
+      {
+        hint:
+          "Delete old backups (`duckback backup delete --id ID`), free space, or choose another " +
+          "place with --output or `duckback config set auto_backup_directory DIR`.",
+        details: { free_bytes: free, needed_bytes: need },
+      },
+    );
+  }
+  if (estimate.archive_bytes === null && free < estimate.bytes) {
+    note(
+      ctx,
+      `${formatBytes(free)} free for ${
+        formatBytes(estimate.bytes)
+      } of files: enough only if they ` +
+        "compress well.",
+      "warning",
+    );
+  }
+}

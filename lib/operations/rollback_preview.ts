@@ -1,0 +1,28 @@
+/** What a rollback would replace; looks, changes nothing. */
+import type { Role } from "../core/model.ts";
+import { exists } from "../repository/pending_archive.ts";
+import type { Context } from "./context.ts";
+import { findBackup } from "./list.ts";
+import { planRollback } from "./rollback_plan.ts";
+import { requireRestorable } from "./verify.ts";
+
+/** Raises what `rollback` would raise before it begins. */
+export async function planPreview(ctx: Context, id: number, roles: Role[]) {
+  const record = await findBackup(ctx, id);
+  requireRestorable(record);
+  const plan = await planRollback(ctx, record, roles);
+  return {
+    backup_id: id,
+    backup_name: record.backup_name,
+    created_at: record.created_at,
+    stack: plan.stack.name,
+    replaces: plan.targets.map((target) => ({
+      name: target.name,
+      path: target.live,
+      role: target.source.role,
+      exists: exists(target.live),
+    })),
+    would_stop: plan.quiesce?.items.map((item) => item.service ?? item.name) ?? [],
+    problems: plan.problems,
+  };
+}

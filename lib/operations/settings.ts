@@ -1,0 +1,82 @@
+/** The settings in effect, and changing them: every change is audited with its old and new value. */
+import {
+  defaultValue,
+  findSetting,
+  parseSetting,
+  resolveSettings,
+  type SettingKey,
+  SETTINGS,
+  type Settings,
+} from "../config/settings.ts";
+import { audited } from "./audit.ts";
+import type { Context } from "./context.ts";
+import { withCatalog } from "./context.ts";
+
+/** A setting as people see it. */
+export interface SettingView {
+  key: string;
+  value: unknown;
+  default: unknown;
+  /** True where the value was set, and is not the default showing through. */
+  is_set: boolean;
+  editable: boolean;
+  type: string;
+  description: string;
+}
+
+function host(ctx: Context) {
+  return {
+    home: ctx.home.dir,
+    timezone: ctx.env.TZ || Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC",
+  };
+}
+
+/** What holds now, defaults filled in. */
+export async function currentSettings(ctx: Context): Promise<Settings> {
+  const stored = await withCatalog(ctx, (catalog) => catalog.settings.values());
+  return resolveSettings(stored, host(ctx));
+}
+
+/** All settings in the order of the documentation. */
+export async function listSettings(ctx: Context): Promise<SettingView[]> {
+  const stored = await withCatalog(ctx, (catalog) => catalog.settings.values());
+  return SETTINGS.map(({ key, kind, editable, description }) => {
+    const fallback = defaultValue(key, host(ctx)) ?? null;
+    return {
+      key,
+      value: stored[key] ?? fallback,
+      default: fallback,
+      is_set: stored[key] !== undefined,
+      editable,
+      type: kind.type,
+      description,
+    };
+  });
+}
+
+/** One setting; raises USAGE for an unknown key. */
+export async function getSetting(ctx: Context, key: string): Promise<SettingView> {
+  findSetting(key);
+  return (await listSettings(ctx)).find((setting) => setting.key === key)!;
+}
+
+/** Sets a key from text, or back to its default with null. Raises USAGE with the rule and an example. */
+export async function changeSetting(
+  ctx: Context,
+  key: string,
+  text: string | null,
+): Promise<SettingView> {
+  findSetting(key);
+  const value = text === null ? null : parseSetting(key, text);
+  const before = await getSetting(ctx, key);
+  if (!before.editable) parseSetting(key, ""); // says that it is read-only
+  const action = {
+    type: "config",
+    description: text === null ? `unset ${key}` : `set ${key}`,
+    params: { key, old: before.value, new: value ?? before.default },
+  };
+  return await audited(ctx, action, async () => {
+    await withCatalog(ctx, (catalog) => catalog.settings.set(key as SettingKey, value, ctx.now()));
+    return await getSetting(ctx, key);
+  }, (after) => ({ message: `${key} = ${JSON.stringify(after.value)}` }));
+}

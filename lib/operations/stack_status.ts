@@ -1,0 +1,133 @@
+/** `init` and `status`: what a stack is, what would be backed up, and what needs attention. */
+import type { SkippedMount, Source } from "../core/model.ts";
+import { formatAge } from "../core/units.ts";
+import { listJournals } from "../repository/journal.ts";
+import { lockHolder } from "../repository/lock.ts";
+import { audited } from "./audit.ts";
+import type { Context } from "./context.ts";
+import { beginExclusive } from "./exclusive.ts";
+import { isRestorable, listBackups, type ListedBackup } from "./list.ts";
+import { type ServiceView, views } from "./services.ts";
+import { findStack, type FoundStack, registerStack } from "./stacks.ts";
+
+export interface StackView {
+  name: string;
+  work_dir: string;
+  compose_files: string[];
+  sources: Source[];
+  skipped: SkippedMount[];
+}
+
+export interface InitOutcome {
+  stack: StackView;
+  services: ServiceView[];
+  catalogue: string;
+  /** False where this home knew the stack already. */
+  registered: boolean;
+  notes: string[];
+}
+
+/** Makes the catalogue and registers the stack; says what would be backed up. */
+export async function init(ctx: Context): Promise<InitOutcome> {
+  using _lock = await beginExclusive(ctx);
+  const found = await findStack(ctx);
+  const { stack } = found;
+  const action = {
+    type: "init",
+    description: `register stack ${stack.name}`,
+    params: { stack: stack.name, work_dir: stack.work_dir },
+  };
+  return await audited(ctx, action, () =>
+    Promise.resolve({
+      stack: stackView(found),
+      services: views(stack),
+      catalogue: ctx.home.catalog,
+      registered: registerStack(ctx, stack),
+      notes: notesOf(found),
+    }), (done) => ({ message: done.registered ? "registered" : "known already" }));
+}
+
+function stackView({ stack }: FoundStack): StackView {
+  return {
+    name: stack.name,
+    work_dir: stack.work_dir,
+    compose_files: stack.compose_files,
+    sources: stack.sources,
+    skipped: stack.skipped,
+  };
+}
+
+function notesOf({ stack, docker_error }: FoundStack): string[] {
+  if (!docker_error || stack.services.length === 0) return stack.notes;
+  return [...stack.notes, `${docker_error.message} ${docker_error.hint ?? ""}`.trim()];
+}
+
+export interface StatusOutcome {
+  stack: StackView;
+  services: ServiceView[];
+  last_backup: ListedBackup | null;
+  /** When the scheduler runs next; null without one. */
+  next_run: string | null;
+  /** Sentences that name something to do. */
+  problems: string[];
+  /** What holds the home's lock, if anything. */
+  running: string | null;
+  notes: string[];
+}
+
+/** Looks, changes nothing. */
+export async function status(ctx: Context): Promise<StatusOutcome> {
+  const found = await findStack(ctx);
+  const { stack } = found;
+  const backups = await listBackups({ ...ctx, stack: stack.name });
+  const last = backups.find(isRestorable) ?? null;
+  const holder = lockHolder(ctx.home.lock);
+  return {
+    stack: stackView(found),
+    services: views(stack),
+    last_backup: last,
+    next_run: null,
+    problems: problems(ctx, found, backups, last, holder !== null),
+    running: holder && `${holder.operation} (pid ${holder.pid}, since ${holder.since})`,
+    notes: stack.notes,
+  };
+}
+
+function problems(
+  ctx: Context,
+  { stack, docker_error }: FoundStack,
+  backups: ListedBackup[],
+  last: ListedBackup | null,
+  busy: boolean,
+): string[] {
+  const found: string[] = [];
+  if (docker_error && stack.services.length > 0) found.push(docker_error.message);
+  if (!busy && listJournals(ctx.home).length > 0) {
+    found.push("A run died and left something to mend: run `duckback recover`.");
+  }
+  if (!last) found.push("There is no good backup yet: run `duckback backup create`.");
+  const newest = backups[0];
+  if (newest?.status === "failed") {
+    found.push(
+      `The newest backup (${newest.id}, ${formatAge(newest.created_at, ctx.now())}) failed: ` +
+        `${newest.error_message}`,
+    );
+  }
+  for (const backup of backups) {
+    if (backup.backup_path === "-" || !["completed", "partial"].includes(backup.status)) continue;
+    if (!backup.file_exists) found.push(`The archive of backup ${backup.id} is missing.`);
+    else if (backup.verify_status === "failed") {
+      found.push(`The archive of backup ${backup.id} is damaged.`);
+    }
+  }
+  for (const container of stack.containers) {
+    const bad = container.health === "unhealthy" || container.state === "restarting" ||
+      container.state === "dead";
+    if (bad) {
+      found.push(
+        `Service ${container.service ?? container.name} is ${container.health ?? container.state}.`,
+      );
+    }
+  }
+  return found;
+}

@@ -1,0 +1,185 @@
+/**
+ * Puts staged trees in the place of live ones, and back: from whatever state a crash left, because
+ * each step is journaled before it is begun and recognised by what lies where.
+ */
+import { basename, dirname, join } from "node:path";
+import { UNDO_DIR } from "../core/model.ts";
+import * as posix from "../posix/mod.ts";
+import type { RootMetadata, SwapStep } from "../repository/journal.ts";
+
+const NEW = "new";
+const OLD = "old";
+
+/** Where a staged tree is extracted to. */
+export function stagedPath(step: SwapStep): string {
+  return join(step.staging, NEW);
+}
+
+/** Where what was live lies after the swap. */
+export function keptPath(step: SwapStep): string {
+  return join(step.staging, OLD);
+}
+
+/**
+ * Decides how `live` can be replaced and makes its staging directory on the same file system: beside
+ * it where one rename does it, inside it where it is a mount point, a volume's root or the working
+ * directory, whose inode others hold. `keep`: absolute paths that must stay (duckback's own).
+ */
+export function prepareSwap(
+  id: string,
+  n: number,
+  source: { name: string; live: string; inside: boolean },
+  keep: string[],
+): SwapStep {
+  const live = posix.statxIfExists(source.live);
+  const parent = posix.statxIfExists(dirname(source.live));
+  const kept = keep.filter((path) => path === source.live || path.startsWith(source.live + "/"))
+    .map((path) => path.slice(source.live.length + 1).split("/")[0]);
+  const isDirectory = live?.type === "directory";
+  const mounted = isDirectory && parent !== null && parent.dev !== live.dev;
+  const how = isDirectory && (source.inside || mounted || kept.length > 0)
+    ? "contents"
+    : "exchange";
+  const base = how === "contents" ? source.live : dirname(source.live);
+  const staging = join(base, UNDO_DIR, id, String(n));
+  posix.mkdirAll(staging, 0o700);
+  posix.chmod(join(base, UNDO_DIR), 0o700);
+  return {
+    name: source.name,
+    live: source.live,
+    how,
+    staging,
+    had_old: live !== null,
+    new_inode: "",
+    old_root: how === "contents" ? metadataOf(live!) : null,
+    new_root: null,
+    keep: [...new Set(kept)],
+    phase: "staged",
+  };
+}
+
+/** Notes what was staged; call after the extraction, before `swapIn`. */
+export function noteStaged(step: SwapStep) {
+  step.new_inode = inode(stagedPath(step))!;
+  if (step.how === "contents") step.new_root = metadataOf(posix.statx(stagedPath(step)));
+}
+
+/** Old out, new in. `save` makes the journal durable and is called before each move. */
+export function swapIn(step: SwapStep, save: () => void) {
+  if (step.how === "exchange") exchangeIn(step, save);
+  else contentsIn(step, save);
+  step.phase = "done";
+  save();
+}
+
+/** The inverse, from any state. Afterwards everything is as it was when the tree was staged. */
+export function swapOut(step: SwapStep, save: () => void) {
+  if (step.how === "exchange") exchangeOut(step);
+  else contentsOut(step);
+  step.phase = "staged";
+  save();
+}
+
+/** Removes staging directories with all that is in them, and `.duckback-undo` once it is empty. */
+export async function removeStaging(steps: SwapStep[]) {
+  for (const step of steps) {
+    const root = step.how === "contents" ? posix.statxIfExists(step.live) : null;
+    await posix.removeTree(step.staging);
+    for (const dir of [dirname(step.staging), dirname(dirname(step.staging))]) {
+      if (basename(dir) !== UNDO_DIR && basename(dirname(dir)) !== UNDO_DIR) continue;
+      if (posix.statxIfExists(dir) && posix.readdirNames(dir).length === 0) posix.rmdir(dir);
+    }
+    if (root) posix.lutimes(step.live, root.mtime_s, root.mtime_ns);
+  }
+}
+
+function exchangeIn(step: SwapStep, save: () => void) {
+  const staged = stagedPath(step);
+  step.phase = "moving_new";
+  save();
+  if (!step.had_old) posix.rename(staged, step.live);
+  else if (posix.renameExchange(staged, step.live)) posix.rename(staged, keptPath(step));
+  else { // a file system without exchange: recovery knows the gap between the two
+    posix.rename(step.live, keptPath(step));
+    posix.rename(staged, step.live);
+  }
+  sync(step);
+}
+
+function exchangeOut(step: SwapStep) {
+  const staged = stagedPath(step);
+  const kept = keptPath(step);
+  if (inode(step.live) === step.new_inode) {
+    const old = inode(kept) !== null ? kept : inode(staged) !== null ? staged : null;
+    if (old === null) posix.rename(step.live, staged);
+    else if (posix.renameExchange(old, step.live)) {
+      if (old === kept) posix.rename(kept, staged);
+    } else {
+      posix.rename(step.live, join(step.staging, "back"));
+      posix.rename(old, step.live);
+      posix.rename(join(step.staging, "back"), staged);
+    }
+  } else if (inode(step.live) === null && inode(kept) !== null) {
+    posix.rename(kept, step.live);
+  }
+  const back = join(step.staging, "back");
+  if (inode(back) !== null && inode(staged) === null) posix.rename(back, staged);
+  sync(step);
+}
+
+function contentsIn(step: SwapStep, save: () => void) {
+  const kept = keptPath(step);
+  if (inode(kept) === null) posix.mkdir(kept, 0o700);
+  step.phase = "moving_old";
+  save();
+  moveChildren(step.live, kept, stays(step));
+  step.phase = "moving_new";
+  save();
+  moveChildren(stagedPath(step), step.live, []);
+  setMetadata(step.live, step.new_root!);
+  sync(step);
+}
+
+function contentsOut(step: SwapStep) {
+  const kept = keptPath(step);
+  if (step.phase === "staged") return;
+  if (step.phase === "moving_new" || step.phase === "done") {
+    moveChildren(step.live, stagedPath(step), stays(step));
+  }
+  moveChildren(kept, step.live, []);
+  setMetadata(step.live, step.old_root!);
+  sync(step);
+}
+
+/** Children of a `contents` directory that are not part of the swap. */
+function stays(step: SwapStep): string[] {
+  return [UNDO_DIR, ...step.keep];
+}
+
+function moveChildren(from: string, to: string, except: string[]) {
+  for (const name of posix.readdirNames(from)) {
+    if (!except.includes(name)) posix.rename(join(from, name), join(to, name));
+  }
+}
+
+function metadataOf(stat: posix.Stat): RootMetadata {
+  const { mode, uid, gid, mtime_s, mtime_ns } = stat;
+  return { mode: mode & 0o7777, uid, gid, mtime_s, mtime_ns };
+}
+
+function setMetadata(path: string, root: RootMetadata) {
+  posix.lchown(path, root.uid, root.gid);
+  posix.chmod(path, root.mode);
+  posix.lutimes(path, root.mtime_s, root.mtime_ns);
+}
+
+function inode(path: string): string | null {
+  const stat = posix.statxIfExists(path);
+  return stat && `${stat.dev}:${stat.ino}`;
+}
+
+/** Both directories whose names changed are on disk before the journal says so. */
+function sync(step: SwapStep) {
+  posix.fsyncPath(step.staging);
+  posix.fsyncPath(step.how === "contents" ? step.live : dirname(step.live));
+}

@@ -1,0 +1,117 @@
+/** Reads directories with getdents64: names as bytes, sorted by bytes, without an object a name. */
+import * as c from "./libc.ts";
+import { libc } from "./libc.ts";
+import { decodePath } from "../core/paths.ts";
+import { closeQuietly, open } from "./files.ts";
+import { failed } from "./posix_error.ts";
+
+/** Values of `d_type`; UNKNOWN where the file system does not say. */
+export const DT = { UNKNOWN: 0, FIFO: 1, CHR: 2, DIR: 4, BLK: 6, REG: 8, LNK: 10, SOCK: 12 };
+
+const dents = new Uint8Array(1 << 18);
+const dentsView = new DataView(dents.buffer);
+/** Offsets in `struct linux_dirent64`. */
+const RECLEN = 16;
+const TYPE = 18;
+const NAME = 19;
+const DOT = 0x2e;
+
+/**
+ * The names of one directory without `.` and `..`. All of them lie in one buffer, so that a
+ * directory of a million entries costs little more than the bytes of its names.
+ */
+export class Listing {
+  #bytes = new Uint8Array(1 << 10);
+  #used = 0;
+  readonly #ends: number[] = [];
+  readonly #types: number[] = [];
+  readonly #inos: bigint[] = [];
+  #order: Uint32Array = new Uint32Array(0);
+
+  get length(): number {
+    return this.#ends.length;
+  }
+
+  /** The `i`-th name in byte order, with the NUL that libc wants behind it. A view. */
+  name(i: number): Uint8Array {
+    const at = this.#order[i];
+    return this.#bytes.subarray(at === 0 ? 0 : this.#ends[at - 1], this.#ends[at]);
+  }
+
+  /** `d_type` of the `i`-th entry. */
+  type(i: number): number {
+    return this.#types[this.#order[i]];
+  }
+
+  /** Inode number of the `i`-th entry; that of the directory beneath where one is mounted over. */
+  ino(i: number): bigint {
+    return this.#inos[this.#order[i]];
+  }
+
+  /** Reads all names of the open directory `fd`; false with errno set where that fails. */
+  read(fd: number): boolean {
+    for (;;) {
+      const got = libc.getdents64(c.SYS_GETDENTS64, fd, dents, dents.length);
+      if (got < 0) {
+        if (c.lastErrno() === c.EINTR) continue;
+        return false;
+      }
+      if (got === 0) break;
+      for (let at = 0; at < got; at += dentsView.getUint16(at + RECLEN, true)) this.#add(at);
+    }
+    this.#sort();
+    return true;
+  }
+
+  #add(at: number): void {
+    const start = at + NAME;
+    let end = start;
+    while (dents[end] !== 0) end++;
+    if (dents[start] === DOT) {
+      if (end === start + 1 || (end === start + 2 && dents[start + 1] === DOT)) return;
+    }
+    const length = end + 1 - start;
+    if (this.#used + length > this.#bytes.length) {
+      const larger = new Uint8Array(this.#bytes.length * 4);
+      larger.set(this.#bytes);
+      this.#bytes = larger;
+    }
+    for (let i = 0; i < length; i++) this.#bytes[this.#used + i] = dents[start + i];
+    this.#used += length;
+    this.#ends.push(this.#used);
+    this.#types.push(dents[at + TYPE]);
+    this.#inos.push(dentsView.getBigUint64(at, true));
+  }
+
+  #sort(): void {
+    const bytes = this.#bytes;
+    const ends = this.#ends;
+    this.#order = new Uint32Array(ends.length);
+    for (let i = 0; i < ends.length; i++) this.#order[i] = i;
+    this.#order.sort((a, b) => {
+      let x = a === 0 ? 0 : ends[a - 1];
+      let y = b === 0 ? 0 : ends[b - 1];
+      // Names end in NUL, the smallest byte, and no two are equal: this ends inside both.
+      while (bytes[x] === bytes[y]) x++, y++;
+      return bytes[x] - bytes[y];
+    });
+  }
+}
+
+/**
+ * Names in a directory in byte order, without `.` and `..`; bytes that are not UTF-8 are escaped as
+ * in core/paths. Throws PosixError.
+ */
+export function readdirNames(path: string): string[] {
+  const fd = open(path, c.O_RDONLY | c.O_DIRECTORY);
+  try {
+    const listing = new Listing();
+    if (!listing.read(fd)) throw failed("read directory", path);
+    return Array.from(
+      { length: listing.length },
+      (_, i) => decodePath(listing.name(i).slice(0, -1)),
+    );
+  } finally {
+    closeQuietly(fd);
+  }
+}

@@ -1,0 +1,58 @@
+/** Duckback's home: where it lies and what is in it. */
+import { join, resolve } from "node:path";
+import { DuckbackError } from "../core/errors.ts";
+
+/** Absolute paths of everything duckback keeps for itself. Directories are 0700, files 0600. */
+export interface Home {
+  dir: string;
+  catalog: string;
+  /** Archives and their sidecars, unless `auto_backup_directory` says otherwise. */
+  backups: string;
+  /** One JSON file a run in flight; what must be undone if it dies. */
+  journal: string;
+  /** What the last rollbacks replaced, for `rollback --undo`. */
+  undo: string;
+  /** Names and places of the stacks known here. */
+  stacks: string;
+  /** Held with flock(2) by the one run that may change something. */
+  lock: string;
+}
+
+/**
+ * Given `--home`'s value and the environment, returns the home: DUCKBACK_HOME, else
+ * /var/lib/duckback for root, else $XDG_DATA_HOME/duckback, else ~/.local/share/duckback.
+ * Raises USAGE where none of them is known.
+ */
+export function locateHome(
+  explicit: string | undefined,
+  env: Record<string, string>,
+  uid: number | null,
+): Home {
+  return homeAt(resolve(explicit ?? env.DUCKBACK_HOME ?? defaultDir(env, uid)));
+}
+
+function defaultDir(env: Record<string, string>, uid: number | null): string {
+  if (uid === 0) return "/var/lib/duckback";
+  if (env.XDG_DATA_HOME) return join(env.XDG_DATA_HOME, "duckback");
+  if (env.HOME) return join(env.HOME, ".local/share/duckback");
+  throw new DuckbackError(
+    "USAGE",
+    "Cannot find duckback's home: neither HOME nor XDG_DATA_HOME is set",
+    {
+      hint: "Give --home DIR or set DUCKBACK_HOME.",
+    },
+  );
+}
+
+/** The layout of a home in `dir` (absolute). */
+export function homeAt(dir: string): Home {
+  return {
+    dir,
+    catalog: join(dir, "catalog.duckdb"),
+    backups: join(dir, "backups"),
+    journal: join(dir, "journal"),
+    undo: join(dir, "undo"),
+    stacks: join(dir, "stacks.json"),
+    lock: join(dir, "run.lock"),
+  };
+}

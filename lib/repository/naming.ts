@@ -1,0 +1,63 @@
+/** Names of archives and their sidecars. */
+import type { Compression, Trigger } from "../core/model.ts";
+
+const EXTENSIONS: Record<Compression, string> = {
+  gzip: ".tar.gz",
+  zstd: ".tar.zst",
+  none: ".tar",
+};
+
+/** File name extension of an archive, dot included. */
+export function archiveExtension(compression: Compression): string {
+  return EXTENSIONS[compression];
+}
+
+/** Compression that a file name stands for, or null for a name that is no archive's. */
+export function compressionOf(file: string): Compression | null {
+  for (const [compression, extension] of Object.entries(EXTENSIONS)) {
+    if (file.endsWith(extension)) return compression as Compression;
+  }
+  return null;
+}
+
+/**
+ * `backup_{trigger}_{stack}_v{version}_{YYYY-MM-DD_HH-MM-SS, UTC}`, without extension; a second
+ * one within the same second gets `_2`, the next `_3`. `taken` says whether a name is in use.
+ */
+export function backupName(
+  parts: { trigger: Trigger; stack: string; version: string | null; at: Date },
+  taken: (name: string) => boolean,
+): string {
+  const time = parts.at.toISOString().slice(0, 19).replace("T", "_").replaceAll(":", "-");
+  const version = fileSafe(parts.version ?? "unknown", 40);
+  const base = `backup_${parts.trigger}_${fileSafe(parts.stack, 80)}_v${version}_${time}`;
+  let name = base;
+  for (let n = 2; taken(name); n++) name = `${base}_${n}`;
+  return name;
+}
+
+/** Text as a part of a file name: letters, digits, dot, plus and dash; at most `max` of them. */
+function fileSafe(text: string, max: number): string {
+  return text.replace(/[^A-Za-z0-9.+-]+/g, "-").replace(/^[.-]+/, "").slice(0, max) || "x";
+}
+
+/** An archive's path without its extension; where it has none of ours, the path itself. */
+export function stem(archive: string): string {
+  const compression = compressionOf(archive);
+  return compression ? archive.slice(0, -EXTENSIONS[compression].length) : archive;
+}
+
+/** Path of the record beside an archive. */
+export function sidecarPath(archive: string): string {
+  return `${stem(archive)}.json`;
+}
+
+/** Path of the manifest beside an archive. */
+export function manifestPath(archive: string): string {
+  return `${stem(archive)}.manifest.parquet`;
+}
+
+/** Path an archive is written to before it is whole. */
+export function partialPath(archive: string): string {
+  return `${archive}.partial`;
+}

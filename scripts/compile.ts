@@ -1,0 +1,108 @@
+/**
+ * Makes the executable: `scripts/deno task compile [--target x86_64|aarch64]`.
+ * Writes dist/duckback, for another architecture than this one dist/duckback-ARCH.
+ */
+import { parseArgs } from "node:util";
+import { binaryContents } from "./compile/contents.ts";
+import { baseExecutable } from "./compile/denort.ts";
+import { belongs, leftOut } from "./compile/left_out.ts";
+import { nativeLibraries } from "./compile/natives.ts";
+import { encodeIndex, indexOffset, layOut } from "./compile/payload.ts";
+import { CACHE, deno, PROJECT } from "./compile/project.ts";
+import { type Arch, type Target, TARGETS } from "./compile/targets.ts";
+
+const SIZE_LIMIT = 190e6;
+
+async function compile(target: Target): Promise<void> {
+  const output = `dist/duckback${target.arch === Deno.build.arch ? "" : `-${target.arch}`}`;
+  const workers = await workerModules(`${PROJECT}/lib`);
+  await deno(["cache", "--frozen", "main.ts", ...workers]);
+  const base = await baseExecutable(target);
+  const natives = await nativeLibraries(target);
+  const excluded = await leftOut(["main.ts", ...workers]);
+
+  await Deno.mkdir(CACHE, { recursive: true });
+  const scratch = await Deno.makeTempDir({ dir: CACHE, prefix: "compile." });
+  try {
+    const carrier = `${scratch}/denort`;
+    await writeCarrier(carrier, base.bytes, natives);
+    await deno([
+      "compile",
+      "--allow-all",
+      "--no-check", // `task check` does that
+      "--no-code-cache", // else a file with a known name in /tmp, which anybody could put there
+      "--frozen",
+      `--target=${target.triple}`,
+      `--output=${output}`,
+      "--preload=scripts/compile/preload.ts",
+      "--include=migrations",
+      ...workers.map((path) => `--include=${path}`),
+      ...excluded.map((path) => `--exclude=${path}`),
+      "main.ts",
+    ], { env: { DENORT_BIN: carrier } });
+  } finally {
+    await Deno.remove(scratch, { recursive: true });
+  }
+  await report(output, base.origin);
+}
+
+/** Modules that only a `new Worker()` names: nothing imports them. */
+async function workerModules(directory: string): Promise<string[]> {
+  const found: string[] = [];
+  for await (const entry of Deno.readDir(directory)) {
+    const path = `${directory}/${entry.name}`;
+    if (entry.isDirectory) found.push(...await workerModules(path));
+    else if (entry.name.endsWith("_worker.ts")) found.push(path.slice(PROJECT.length + 1));
+  }
+  return found.sort();
+}
+
+/** The base executable with the native libraries behind it; see payload.ts. */
+async function writeCarrier(
+  path: string,
+  base: Uint8Array,
+  natives: { name: string; bytes: Uint8Array }[],
+): Promise<void> {
+  const files = layOut(base.length, natives.map((n) => ({ name: n.name, length: n.bytes.length })));
+  const pieces = [
+    { offset: 0, bytes: base },
+    { offset: indexOffset(base.length), bytes: encodeIndex(files) },
+    ...files.map(({ offset }, i) => ({ offset, bytes: natives[i].bytes })),
+  ];
+  using file = await Deno.open(path, { write: true, createNew: true, mode: 0o755 });
+  for (const { offset, bytes } of pieces) {
+    await file.seek(offset, Deno.SeekMode.Start);
+    for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
+  }
+}
+
+async function report(output: string, origin: string): Promise<void> {
+  const contents = await binaryContents(`${PROJECT}/${output}`);
+  const strays = contents.files.filter(({ path }) => !belongs(path));
+  if (strays.length > 0) {
+    throw new Error(
+      `${strays[0].path} and ${strays.length - 1} more files do not belong into ${output}`,
+    );
+  }
+  const own = contents.files.filter(({ path }) => !path.startsWith(".deno_compile_node_modules/"));
+  const packages = contents.files.length - own.length;
+  const row = (bytes: number, what: string) =>
+    console.log(`${(bytes / 1e6).toFixed(1).padStart(8)} MB  ${what}`);
+  row(contents.base, `denort ${Deno.version.deno} (${origin})`);
+  for (const { name, length } of contents.natives) row(length, name);
+  row(contents.section, `JavaScript: ${own.length} own files, ${packages} of npm packages`);
+  row(contents.size, output);
+  if (contents.size > SIZE_LIMIT) {
+    throw new Error(`${output} is larger than the ${SIZE_LIMIT / 1e6} MB it may have`);
+  }
+}
+
+if (import.meta.main) {
+  const { values } = parseArgs({ options: { target: { type: "string" } } });
+  const arch = values.target ?? Deno.build.arch;
+  if (!(arch in TARGETS)) {
+    console.error(`compile: --target is one of ${Object.keys(TARGETS).join(", ")}, not "${arch}"`);
+    Deno.exit(2);
+  }
+  await compile(TARGETS[arch as Arch]);
+}

@@ -8,7 +8,7 @@ import { baseExecutable } from "./compile/denort.ts";
 import { belongs, leftOut } from "./compile/left_out.ts";
 import { nativeLibraries } from "./compile/natives.ts";
 import { encodeIndex, indexOffset, layOut } from "./compile/payload.ts";
-import { CACHE, deno, PROJECT } from "./compile/project.ts";
+import { deno, PROJECT, scratchDirectory } from "./compile/project.ts";
 import { type Arch, type Target, TARGETS } from "./compile/targets.ts";
 
 const SIZE_LIMIT = 190e6;
@@ -21,28 +21,23 @@ async function compile(target: Target): Promise<void> {
   const natives = await nativeLibraries(target);
   const excluded = await leftOut(["main.ts", ...workers]);
 
-  await Deno.mkdir(CACHE, { recursive: true });
-  const scratch = await Deno.makeTempDir({ dir: CACHE, prefix: "compile." });
-  try {
-    const carrier = `${scratch}/denort`;
-    await writeCarrier(carrier, base.bytes, natives);
-    await deno([
-      "compile",
-      "--allow-all",
-      "--no-check", // `task check` does that
-      "--no-code-cache", // else a file with a known name in /tmp, which anybody could put there
-      "--frozen",
-      `--target=${target.triple}`,
-      `--output=${output}`,
-      "--preload=scripts/compile/preload.ts",
-      "--include=migrations",
-      ...workers.map((path) => `--include=${path}`),
-      ...excluded.map((path) => `--exclude=${path}`),
-      "main.ts",
-    ], { env: { DENORT_BIN: carrier } });
-  } finally {
-    await Deno.remove(scratch, { recursive: true });
-  }
+  await using scratch = await scratchDirectory();
+  const carrier = `${scratch.path}/denort`;
+  await writeCarrier(carrier, base.bytes, natives);
+  await deno([
+    "compile",
+    "--allow-all",
+    "--no-check", // `task check` does that
+    "--no-code-cache", // else a file with a known name in /tmp, which anybody could put there
+    "--frozen",
+    `--target=${target.triple}`,
+    `--output=${output}`,
+    "--preload=scripts/compile/preload.ts",
+    "--include=migrations",
+    ...workers.map((path) => `--include=${path}`),
+    ...excluded.map((path) => `--exclude=${path}`),
+    "main.ts",
+  ], { env: { DENORT_BIN: carrier } });
   await report(output, base.origin);
 }
 
@@ -104,5 +99,12 @@ if (import.meta.main) {
     console.error(`compile: --target is one of ${Object.keys(TARGETS).join(", ")}, not "${arch}"`);
     Deno.exit(2);
   }
-  await compile(TARGETS[arch as Arch]);
+  try {
+    await compile(TARGETS[arch as Arch]);
+  } catch (error) {
+    for (let cause = error; cause instanceof Error; cause = cause.cause) {
+      console.error(`compile: ${cause.message}`);
+    }
+    Deno.exit(1);
+  }
 }

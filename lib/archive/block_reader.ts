@@ -1,5 +1,5 @@
 /** Reads an archive's blocks in order while a pool decompresses the next ones. */
-import { DuckbackError, throwIfAborted } from "../core/errors.ts";
+import { throwIfAborted } from "../core/errors.ts";
 import { ArchiveFile, type Cut } from "./archive_file.ts";
 import { CodecPool, defaultWorkers } from "./codec_pool.ts";
 import { type Answer, perform, type Task } from "./codec_task.ts";
@@ -43,16 +43,14 @@ export class BlockReader implements ChunkSource, Disposable {
   #given: Uint8Array | null = null;
   readonly #most: number;
   #ended = false;
-  #wakeAborted: (() => void) | null = null;
-  readonly #aborted: Promise<void>;
-  readonly #onAbort = () => this.#wakeAborted?.();
+  /** Ends the workers, and with them whatever waits for one. */
+  readonly #onAbort = () => this.#pool?.[Symbol.dispose]();
 
   constructor(readonly file: ArchiveFile, readonly options: BlockReaderOptions = {}) {
     const workers = options.workers ?? defaultWorkers();
     this.#pool = workers === 0 || file.compression === "none" ? null : new CodecPool(workers);
     // zstd's blocks are large: one for each worker and one more are enough, and memory counts.
     this.#most = Math.max(1, file.compression === "zstd" ? workers + 1 : workers * 2);
-    this.#aborted = new Promise((resolve) => this.#wakeAborted = resolve);
     options.signal?.addEventListener("abort", this.#onAbort);
   }
 
@@ -66,14 +64,21 @@ export class BlockReader implements ChunkSource, Disposable {
     this.#readAhead();
     const head = this.#ahead.shift();
     if (head === undefined) return null;
-    const answer = await Promise.race([head.answer, this.#aborted]);
-    throwIfAborted(this.options.signal);
-    if (answer === undefined) throw new DuckbackError("INTERNAL", "No block was read");
+    const answer = await this.#answer(head);
     const { offset } = head.cut;
     if (!answer.ok) throw corrupt(this.file.path, answer.error, { offset });
     this.#given = answer.output;
     if (head.cut.codec !== null) this.#free.push(answer.input);
     return { bytes: answer.output, offset, inner: 0 };
+  }
+
+  async #answer(head: Ahead): Promise<Answer> {
+    try {
+      return await head.answer;
+    } catch (error) {
+      throwIfAborted(this.options.signal);
+      throw error;
+    }
   }
 
   #readAhead(): void {

@@ -24,6 +24,9 @@ export const GZIP_HEADER = 24;
 const GZIP_TRAILER = 8;
 const FIXED = Uint8Array.of(0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 0, 3, 12, 0, 0x44, 0x4b, 8, 0);
 
+/** Larger buffers than this are never shared between results of node:zlib (its pool has 8 KiB). */
+export const SHARED_MOST = 64 << 10;
+
 /** A block that does not hold what it should. */
 export class BlockError extends Error {
   override readonly name = "BlockError";
@@ -51,9 +54,8 @@ function gzipMember(level: number, input: Uint8Array): Uint8Array {
   view.setUint32(16, out.length, true);
   view.setUint32(20, input.length, true);
   out.set(deflated, GZIP_HEADER);
-  // Large results have a buffer of their own: freed now, not when the collector comes round.
   const whole = deflated.buffer as ArrayBuffer;
-  if (whole.byteLength >= input.length) whole.transfer(0);
+  if (whole.byteLength > SHARED_MOST) whole.transfer(0); // freed now, not by the collector
   view.setUint32(out.length - 8, zlib.crc32(input), true);
   view.setUint32(out.length - 4, input.length, true);
   return out;

@@ -1,5 +1,5 @@
 /** A block's way to a worker and back, as plain data. */
-import { type Codec, compressBlock, decompressBlock } from "./codec.ts";
+import { type Codec, compressBlock, decompressBlock, SHARED_MOST } from "./codec.ts";
 
 /** What the pool posts. `input` is transferred and comes back with the answer, to be used again. */
 export type Task =
@@ -18,8 +18,13 @@ export function perform(task: Task): Answer {
     const output = task.act === "compress"
       ? compressBlock(task.codec, task.level, input)
       : decompressBlock(task.codec, input, task.size);
-    return { ok: true, output, input: task.input };
+    return { ok: true, output: owned(output), input: task.input };
   } catch (error) {
     return { ok: false, error: (error as Error).message, input: task.input };
   }
+}
+
+/** Small results of node:zlib lie in a buffer that others share and that cannot be handed over. */
+function owned(output: Uint8Array): Uint8Array {
+  return output.buffer.byteLength <= SHARED_MOST ? new Uint8Array(output) : output;
 }

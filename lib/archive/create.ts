@@ -12,12 +12,10 @@ import { Packer, type Totals } from "./pack.ts";
 import { Pulse } from "./pulse.ts";
 import { FIRST_ENTRY, LAST_ENTRY } from "./self_entries.ts";
 import { SkipList } from "./skip_list.ts";
-import { BLOCK } from "./tar_header.ts";
+import { BLOCK, RECORD } from "./tar_header.ts";
 import { Walker } from "./walk.ts";
 import { Warnings } from "./warnings.ts";
 
-/** tar's traditional record: archives are a multiple of it long. */
-const RECORD = 20 * BLOCK;
 const NO_LINK = new Uint8Array(0);
 
 export interface WalkChoice {

@@ -146,6 +146,8 @@ class Restore implements TarHandler, Disposable {
     const place = this.#place(entry.path);
     if (place === null) return;
     this.entries++;
+    // The last entry of a path is the one that counts, whatever an earlier one was.
+    this.#directories.delete(place.shown);
     switch (entry.type) {
       case "file":
         this.files++;
@@ -154,7 +156,6 @@ class Restore implements TarHandler, Disposable {
         break;
       case "directory":
         this.#maker.directory(entry, place);
-        this.#directories.delete(place.shown); // The last entry of a path is the one that counts.
         this.#directories.set(place.shown, { entry, place });
         break;
       case "symlink":

@@ -181,7 +181,7 @@ export class EntryMaker {
     if (make()) return;
     if (c.lastErrno() !== c.EEXIST) throw failure(place);
     if (libc.unlinkat(spot.dirfd, spot.name, 0) !== 0) {
-      if (c.lastErrno() !== c.EISDIR && c.lastErrno() !== c.EPERM) throw failure(place);
+      if (c.lastErrno() !== c.EISDIR) throw failure(place);
       if (libc.unlinkat(spot.dirfd, spot.name, c.AT_REMOVEDIR) !== 0) {
         if (c.lastErrno() !== c.ENOTEMPTY && c.lastErrno() !== c.EEXIST) throw failure(place);
         throw this.#inTheWay(entry, place);

@@ -5,7 +5,7 @@ import { perform } from "./codec_task.ts";
 import { corrupt } from "./corrupt.ts";
 import { openSource } from "./open_source.ts";
 import { FIRST_ENTRY, LAST_ENTRY } from "./self_entries.ts";
-import { BLOCK, readHeader } from "./tar_header.ts";
+import { BLOCK, readHeader, RECORD } from "./tar_header.ts";
 import { lastFrame } from "./seek_table.ts";
 import { type TarEntry, TarParser } from "./tar_reader.ts";
 
@@ -64,6 +64,7 @@ function readLast(file: ArchiveFile): unknown {
 function findLast(file: ArchiveFile): Cut | null {
   if (!file.blocks) return null;
   if (file.compression === "zstd") return lastZstd(file);
+  if (file.compression === "none" && file.size % RECORD !== 0) return null;
   const from = Math.max(0, file.size - TAIL);
   const tail = new Uint8Array(file.size - from);
   file.read(tail, from);

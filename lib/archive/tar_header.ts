@@ -7,6 +7,8 @@
  */
 
 export const BLOCK = 512;
+/** tar's traditional record: duckback's archives are a multiple of it long. */
+export const RECORD = 20 * BLOCK;
 /** Largest values that fit the octal fields of a header; larger ones go into pax records. */
 export const MAX_OCTAL_7 = 0o7777777;
 export const MAX_OCTAL_11 = 0o77777777777;

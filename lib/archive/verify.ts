@@ -6,6 +6,7 @@ import { corrupt } from "./corrupt.ts";
 import { openSource } from "./open_source.ts";
 import { Pulse } from "./pulse.ts";
 import { FIRST_ENTRY, isSelf, LAST_ENTRY } from "./self_entries.ts";
+import { RECORD } from "./tar_header.ts";
 import { readTar, type TarEntry, type TarHandler } from "./tar_reader.ts";
 
 export interface VerifyOptions {
@@ -49,6 +50,9 @@ export async function verifyArchive(
   check.finish();
   if (file.compression === "zstd" && file.blocks && file.table === null) {
     throw corrupt(path, "the file is cut short: its seek table is missing", { offset: file.size });
+  }
+  if (file.compression === "none" && file.size % RECORD !== 0) {
+    throw corrupt(path, "the file is cut short: it is no multiple of 10,240 bytes long");
   }
   const sha256 = digest.digest("hex");
   if (options.sha256 && options.sha256 !== sha256) {

@@ -150,8 +150,9 @@ export class Walker implements Disposable {
 
   #isSkipped(name: Uint8Array): boolean {
     const { skip } = this.options;
-    if (skip.hasPath(this.#hostPath)) return true;
-    return this.stat.at(this.#dirs.fd, name) && skip.hasFile(this.stat.dev, this.stat.ino);
+    // A symlink that leads to such a place is not the place: it is stored like any other.
+    if (!this.stat.at(this.#dirs.fd, name) || this.stat.type === "symlink") return false;
+    return skip.hasPath(this.#hostPath) || skip.hasFile(this.stat.dev, this.stat.ino);
   }
 
   /**
@@ -222,7 +223,8 @@ export class Walker implements Disposable {
   #isSecondName(): boolean {
     const { nlink } = this.stat;
     if (nlink < 2) return false;
-    const key = `${this.stat.dev}:${this.stat.ino}`;
+    // With its birth, since the number of a file that was removed is soon another's.
+    const key = `${this.stat.dev}:${this.stat.ino}:${this.stat.birth}`;
     const first = this.#inodes.get(key);
     if (first === undefined) {
       this.#inodes.set(key, { path: this.path, left: nlink - 1 });

@@ -57,8 +57,8 @@ export function describeHolder(holder: Holder | null): string {
 export function lockedError(path: string, holder: Holder | null, waitedMs: number): DuckbackError {
   return new DuckbackError(
     "CATALOG_LOCKED",
-    `Cannot open the catalogue "${path}": ${describeHolder(holder)} has kept it for ` +
-      `${Math.round(waitedMs / 1000)} s`,
+    `Cannot open the catalogue "${path}": ${describeHolder(holder)} has it open ` +
+      `(waited ${waitedMs / 1000} s)`,
     {
       hint: "Wait until that process has ended, or end it, and try again.",
       details: { holder_pid: holder?.pid ?? null, holder_command: holder?.command ?? null },

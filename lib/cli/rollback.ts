@@ -37,7 +37,7 @@ export function addRollback(program: Command, session: Session) {
     .argument("[id]", "the backup's id", backupId)
     .option(
       "--force",
-      "do not ask, and keep the restored files even if services are unwell on them",
+      "do not ask, and go on where the safety backup is only partial",
     )
     .option("--list-json", "print the backups one can roll back to, as one JSON document")
     .option("--rollback-data", "replace volumes and data directories too")
@@ -54,7 +54,7 @@ export function addRollback(program: Command, session: Session) {
     .argument("[id]", "the backup's id", backupId)
     .option(
       "--force",
-      "do not ask, and keep the restored files even if services are unwell on them",
+      "do not ask, and go on where the safety backup is only partial",
     )
     .option("--no-auto-start-service", "leave the services stopped afterwards")
     .option("--dry-run", "say what would be replaced, and do nothing")

@@ -81,8 +81,11 @@ function readService(service: Found, context: LayerContext): ServiceLayer {
   if (has("depends_on")) layer.depends_on = readDependencies(child(service, "depends_on"));
   const implied = impliedServices(service);
   if (implied.length > 0) layer.implied = implied;
-  if (has("volumes")) {
-    const mounts = items(child(service, "volumes")).map((found) => readMount(found, path));
+  if (has("volumes") || has("tmpfs")) {
+    const mounts = [
+      ...items(child(service, "volumes")).map((found) => readMount(found, path)),
+      ...oneOrMore(child(service, "tmpfs")).map((found) => memoryMount(asText(found))),
+    ];
     layer.mounts = Object.fromEntries(
       mounts.map((mount) => [mount.target.replace(/(.)\/+$/, "$1"), mount]),
     );
@@ -203,6 +206,11 @@ function shortMount(found: Found, path: (text: string) => string): MountDef {
   const read_only = mode.split(",").includes("ro");
   if (/^[./~]/.test(source)) return { type: "bind", source: path(source), target, read_only };
   return { type: "volume", source, target, read_only };
+}
+
+/** "/run" or "/run:size=64m" */
+function memoryMount(text: string): MountDef {
+  return { type: "tmpfs", source: null, target: text.split(":")[0], read_only: false };
 }
 
 function readVolume(found: Found): VolumeLayer {

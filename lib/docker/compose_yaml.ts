@@ -108,6 +108,7 @@ class FileDocument implements YamlDocument {
   #convert(node: Node | null, text: (value: string, mark: Mark) => string): Plain {
     if (node === null) return null;
     if (++this.#values > MAX_VALUES) throw composeInvalid(this.#mark(node), "too many aliases");
+    if ((node as { tag?: string }).tag === "!reset") return null;
     if (isAlias(node)) {
       const target = node.resolve(this.document) as Node | undefined;
       if (!target) throw composeInvalid(this.#mark(node), `no anchor is called &${node.source}`);

@@ -28,6 +28,7 @@ export interface ContainerJson {
   HostConfig?: {
     AutoRemove?: boolean;
     RestartPolicy?: { Name?: string } | null;
+    Tmpfs?: Record<string, string> | null;
   };
   NetworkSettings?: {
     Ports?: Record<string, { HostIp?: string; HostPort?: string }[] | null> | null;
@@ -78,15 +79,29 @@ export function toContainer(json: ContainerJson): Container {
     ports: ports(json.NetworkSettings?.Ports ?? {}),
     labels,
     depends_on: dependencies(labels[LABEL.depends_on]),
-    mounts: (json.Mounts ?? []).map((mount) => ({
-      type: (mount.Type ?? "bind") as Mount["type"],
-      name: mount.Name || null,
-      source: mount.Source ?? "",
-      destination: mount.Destination ?? "",
-      driver: mount.Driver || null,
-      read_only: mount.RW === false,
-    })),
+    mounts: mounts(json),
   };
+}
+
+function mounts(json: ContainerJson): Mount[] {
+  const listed = (json.Mounts ?? []).map((mount) => ({
+    type: (mount.Type ?? "bind") as Mount["type"],
+    name: mount.Name || null,
+    source: mount.Source ?? "",
+    destination: mount.Destination ?? "",
+    driver: mount.Driver || null,
+    read_only: mount.RW === false,
+  }));
+  // `--tmpfs` stands elsewhere than other mounts.
+  const memory = Object.keys(json.HostConfig?.Tmpfs ?? {}).map((destination): Mount => ({
+    type: "tmpfs",
+    name: null,
+    source: "",
+    destination,
+    driver: null,
+    read_only: false,
+  }));
+  return [...listed, ...memory];
 }
 
 /** The engine writes year 1 for "never". */

@@ -2,6 +2,7 @@
 import type { Readable } from "node:stream";
 // @ts-types="./dockerode.d.ts"
 import Docker from "dockerode";
+import { DuckbackError } from "../core/errors.ts";
 import { type ContainerJson, toContainer } from "./container_json.ts";
 import { type Endpoint, resolveEndpoint } from "./endpoint.ts";
 import type {
@@ -44,7 +45,12 @@ class DockerodeEngine implements Engine {
       this.#docker = new Docker(options(endpoint));
       useFetch(this.#docker.modem as unknown as Modem, endpoint);
     } catch (cause) {
-      throw engineFailure(cause, "connect", this.endpoint);
+      const said = cause instanceof Error ? cause.message : String(cause);
+      throw new DuckbackError(
+        "DOCKER_UNREACHABLE",
+        `Cannot use Docker endpoint "${this.endpoint}": ${said}`,
+        { cause, hint: "Check DOCKER_HOST and DOCKER_CERT_PATH." },
+      );
     }
   }
 

@@ -1,6 +1,7 @@
 /**
  * Carries dockerode's requests over `fetch`. Deno's node:http (2.7.11) raises an unhandled rejection,
- * which ends the process, where an engine closes the connection in the middle of an answer.
+ * which ends the process, where an engine closes the connection in the middle of an answer. fetch
+ * repeats a request once whose connection closed before any answer; every call of the port bears that.
  */
 import { Buffer } from "node:buffer";
 import { Readable } from "node:stream";

@@ -58,13 +58,14 @@ async function pendingUntil(
   const since = new Date(now.getTime() - longest);
   const { kills, complete_since } = await patience.call(() => engine.recentKills(since, now));
   return items.flatMap((item) => {
+    const start = Date.parse(item.started_at ?? "") || 0;
     const signals = kills.filter((kill) =>
-      kill.container_id === item.id && isStop(kill.signal, item)
+      kill.container_id === item.id && kill.at > start && isStop(kill.signal, item)
     );
     const last = Math.max(...signals.map((kill) => kill.at));
     // A signal sent before what the events cover may still be at work.
     const from = signals.length > 0 ? last : complete_since;
-    if (signals.length === 0 && complete_since <= since.getTime()) return [];
+    if (signals.length === 0 && complete_since <= Math.max(since.getTime(), start)) return [];
     const wait_ms = from + longestStop(item) - now.getTime();
     return wait_ms > 0 ? [{ item, wait_ms }] : [];
   });

@@ -62,8 +62,8 @@ export function planQuiesce(stack: Quiescable, mode: Exclude<QuiesceMode, "none"
     stack.name,
     running.filter((item) => item.auto_remove && action(item) === "stop"),
   );
-  const dependencies = new Map(running.map((item) => [item, dependenciesOf(item, stack.services)]));
-  const level = levels(byService(dependencies));
+  // Over all services: web depends on db through app, though app may be down.
+  const level = levels(edges(stack));
   const items = running.map((container): QuiesceItem => ({
     id: container.id,
     name: container.name,
@@ -73,7 +73,7 @@ export function planQuiesce(stack: Quiescable, mode: Exclude<QuiesceMode, "none"
     oneoff: container.oneoff,
     action: action(container),
     level: level.get(nodeOf(container))!,
-    depends_on: dependencies.get(container)!,
+    depends_on: dependenciesOf(container, stack.services),
     stop_signal: container.stop_signal,
     stop_timeout_s: container.stop_timeout_s,
     restart_policy: container.restart_policy,
@@ -107,11 +107,16 @@ function nodeOf(container: Container): string {
   return container.service === null || container.oneoff ? `#${container.name}` : container.service;
 }
 
-function byService(found: Map<Container, Dependency[]>): Map<string, string[]> {
-  const out = new Map<string, string[]>();
-  for (const [container, dependencies] of found) {
+function edges({ containers, services }: Quiescable): Map<string, string[]> {
+  const out = new Map(services.map((service) => [
+    service.name,
+    service.depends_on.map((item) => item.service),
+  ]));
+  for (const container of containers) {
+    const own = dependenciesOf(container, services).map((item) => item.service);
     const node = nodeOf(container);
-    out.set(node, [...(out.get(node) ?? []), ...dependencies.map((item) => item.service)]);
+    // A container's own label is what it was made with; the file may have changed since.
+    out.set(node, container.depends_on ? own : [...out.get(node) ?? [], ...own]);
   }
   return out;
 }

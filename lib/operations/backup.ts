@@ -22,7 +22,7 @@ import { note, phase } from "./context.ts";
 import { beginExclusive } from "./exclusive.ts";
 import { awaitHealth, type HealthOutcome } from "./health.ts";
 import { type Estimate, preflight } from "./preflight.ts";
-import { Quiesced } from "./quiesced.ts";
+import { planNow, Quiesced } from "./quiesced.ts";
 import { registerStack } from "./stacks.ts";
 import { checkArchive } from "./verify.ts";
 import { openOutput, writeArchive } from "./write_archive.ts";
@@ -71,9 +71,10 @@ export async function runBackup(ctx: Context, plan: BackupPlan): Promise<BackupO
   let health: Promise<HealthOutcome | null>;
   try {
     const estimate = await preflight(ctx, plan);
+    const quiesce = plan.held ? null : await planNow(plan.engine, plan.stack, plan.mode);
     using output = openOutput(plan);
     {
-      await using quiesced = await Quiesced.begin(ctx, plan.engine, plan.quiesce, journal);
+      await using quiesced = await Quiesced.begin(ctx, plan.engine, quiesce, journal);
       running.metadata.consistency = plan.held ? "stopped" : quiesced.consistency(runs(plan.stack));
       await writeArchive(ctx, plan, running, output, estimate);
       start_error = await quiesced.resume().then((report) => {
@@ -82,7 +83,7 @@ export async function runBackup(ctx: Context, plan: BackupPlan): Promise<BackupO
       }, asDuckbackError);
       running.record.downtime_ms = quiesced.downtime_ms;
     }
-    health = awaitHealth(ctx, plan.engine, plan.quiesce, plan.health_timeout_ms);
+    health = awaitHealth(ctx, plan.engine, quiesce, plan.health_timeout_ms);
     phase(ctx, "finish", "Making the archive durable");
     if (start_error) running.serviceDown(start_error.message);
     await complete(ctx, running, output);

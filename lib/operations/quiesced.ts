@@ -11,7 +11,7 @@ import {
   stopAll,
   type StopReport,
 } from "../docker/quiesce.ts";
-import type { Stack } from "../docker/stack.ts";
+import { refreshStack, type Stack } from "../docker/stack.ts";
 import type { JournalFile } from "../repository/journal.ts";
 import type { Context } from "./context.ts";
 import { note, phase } from "./context.ts";
@@ -21,6 +21,15 @@ export function planFor(stack: Stack, mode: QuiesceMode): QuiescePlan | null {
   if (mode === "none") return null;
   const plan = planQuiesce(stack, mode);
   return plan.items.length > 0 ? plan : null;
+}
+
+/** The same by the containers as they are now: minutes may have passed since the stack was found. */
+export async function planNow(
+  engine: Engine | null,
+  stack: Stack,
+  mode: QuiesceMode,
+): Promise<QuiescePlan | null> {
+  return planFor(engine ? await refreshStack(engine, stack) : stack, mode);
 }
 
 export interface QuiesceOptions {

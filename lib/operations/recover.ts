@@ -2,9 +2,10 @@
  * Brings back what a run that died left behind: trees half swapped, services stopped, temporary
  * files, rows that say `running`. Every command that may change something does this first.
  */
-import { asDuckbackError, type DuckbackError } from "../core/errors.ts";
+import { asDuckbackError, type DuckbackError, throwIfAborted } from "../core/errors.ts";
 import type { BackupRecord } from "../core/model.ts";
 import { VERSION } from "../core/version.ts";
+import type { Engine } from "../docker/engine.ts";
 import type { QuiescePlan } from "../docker/quiesce.ts";
 import { exists } from "../repository/pending_archive.ts";
 import { removeQuietly } from "../repository/durable.ts";
@@ -17,6 +18,8 @@ import { names } from "./quiesced.ts";
 import { currentSettings } from "./settings.ts";
 import { removeStaging, swapOut } from "./swap.ts";
 import { manifestRowsPath } from "./write_archive.ts";
+
+const ENGINE_WAIT_MS = 15_000;
 
 /** What was done; all empty where nothing was left behind. */
 export interface Recovery {
@@ -92,7 +95,7 @@ async function mend(ctx: Context, journal: JournalFile, recovery: Recovery) {
   if (data.plan) {
     const plan = data.plan as QuiescePlan;
     const { startAll } = await import("../docker/quiesce.ts");
-    const engine = await connect(ctx);
+    const engine = await connectPatiently(ctx);
     const report = await startAll(engine, plan, { onStep: (text) => note(ctx, text) });
     recovery.services.push(...report.started);
     journal.save({ plan: null });
@@ -101,6 +104,20 @@ async function mend(ctx: Context, journal: JournalFile, recovery: Recovery) {
   if (data.archive) removeTraces(data.archive);
   await auditRecovery(ctx, journal, recovery);
   journal.finish();
+}
+
+/** After a power loss duckback may be up before the engine is: it gets a while. */
+async function connectPatiently(ctx: Context): Promise<Engine> {
+  const end = performance.now() + ENGINE_WAIT_MS;
+  for (;;) {
+    try {
+      return await connect(ctx);
+    } catch (cause) {
+      throwIfAborted(ctx.signal);
+      if (performance.now() > end) throw cause;
+      await new Promise((resolve) => setTimeout(resolve, 500));
+    }
+  }
 }
 
 /** Temporary files of an archive; its sidecars too where the archive itself never came to be. */

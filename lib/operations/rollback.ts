@@ -9,6 +9,7 @@ import { extractArchive, type ExtractReport } from "../archive/extract.ts";
 import { asDuckbackError, DuckbackError, throwIfAborted } from "../core/errors.ts";
 import type { BackupRecord, Role } from "../core/model.ts";
 import { count } from "../core/units.ts";
+import type { QuiescePlan } from "../docker/quiesce.ts";
 import * as posix from "../posix/mod.ts";
 import { diskError } from "../repository/durable.ts";
 import { JournalFile } from "../repository/journal.ts";
@@ -19,7 +20,7 @@ import { note, phase } from "./context.ts";
 import { beginExclusive } from "./exclusive.ts";
 import { awaitHealth, type HealthOutcome } from "./health.ts";
 import { findBackup } from "./list.ts";
-import { Quiesced } from "./quiesced.ts";
+import { planNow, Quiesced } from "./quiesced.ts";
 import { planRollback, type RollbackPlan, safetyPlan } from "./rollback_plan.ts";
 import { noteStaged, prepareSwap, removeStaging, stagedPath, swapIn, swapOut } from "./swap.ts";
 import { keepForUndo } from "./undo.ts";
@@ -29,7 +30,7 @@ export interface RollbackRequest {
   id: number;
   /** Which sources are replaced. */
   roles: Role[];
-  /** Go on where the safety backup lacks something or services were unwell afterwards. */
+  /** Go on where the safety backup is only partial. */
   force: boolean;
   start_services: boolean;
 }
@@ -82,7 +83,7 @@ async function replace(
       restored: plan.targets.map((target) => target.live),
       entries: report.entries,
       bytes: report.bytes,
-      problems: [...plan.problems, ...problems, ...done.problems],
+      problems: [...plan.problems, ...problems],
       safety_backup: done.safety_backup,
       health: done.health,
       downtime_ms: done.downtime_ms,
@@ -145,7 +146,8 @@ async function swap(
   journal: JournalFile,
 ) {
   let safety_backup: BackupRecord | null = null;
-  await using quiesced = await Quiesced.begin(ctx, plan.engine, plan.quiesce, journal, {
+  const quiesce = await planNow(plan.engine, plan.stack, "stop");
+  await using quiesced = await Quiesced.begin(ctx, plan.engine, quiesce, journal, {
     keep_stopped: !request.start_services,
     before_resume: () => swapBack(journal),
   });
@@ -159,16 +161,15 @@ async function swap(
   }
   const problem = await quiesced.resume().then(() => null, asDuckbackError);
   const health = request.start_services && !problem
-    ? await awaitHealth(ctx, plan.engine, plan.quiesce, plan.health_timeout_ms)
+    ? await awaitHealth(ctx, plan.engine, quiesce, plan.health_timeout_ms)
     : null;
-  const failure = problem ?? unhealthy(health);
-  if (failure && !request.force) {
-    await returnToOld(ctx, plan, journal);
+  const failure = unwell(problem, health);
+  if (failure) {
+    await returnToOld(ctx, plan, quiesce, journal);
     throw failure;
   }
   journal.save({ committed: true });
-  const problems = failure ? [failure.message] : [];
-  return { safety_backup, health, downtime_ms: quiesced.downtime_ms, problems };
+  return { safety_backup, health, downtime_ms: quiesced.downtime_ms };
 }
 
 function swapBack(journal: JournalFile) {
@@ -176,27 +177,37 @@ function swapBack(journal: JournalFile) {
 }
 
 /** The services did not come up on the restored trees: stop them, swap back, start them. */
-async function returnToOld(ctx: Context, plan: RollbackPlan, journal: JournalFile) {
+async function returnToOld(
+  ctx: Context,
+  plan: RollbackPlan,
+  quiesce: QuiescePlan | null,
+  journal: JournalFile,
+) {
   note(ctx, "Services are not well on the restored files: putting the old ones back.", "warning");
   const calm = { ...ctx, signal: new AbortController().signal };
-  await using quiesced = await Quiesced.begin(calm, plan.engine, plan.quiesce, journal);
+  await using quiesced = await Quiesced.begin(calm, plan.engine, quiesce, journal);
   swapBack(journal);
   await quiesced.resume();
 }
 
-function unhealthy(health: HealthOutcome | null): DuckbackError | null {
-  if (!health || health.unhealthy.length === 0) return null;
-  const which = health.unhealthy.map((found) =>
+/** Why the restored trees cannot stay, or null. */
+function unwell(
+  start: DuckbackError | null,
+  health: HealthOutcome | null,
+): DuckbackError | null {
+  const which = (health?.unhealthy ?? []).map((found) =>
     `${found.service} is ${found.health ?? found.state}`
   );
+  if (!start && which.length === 0) return null;
+  const why = start ? start.message : which.join(", ");
   return new DuckbackError(
     "RESTORE_FAILED",
-    `Cannot roll back: on the restored files ${
-      which.join(", ")
-    }; everything is back as it was before`,
+    `Cannot roll back: on the restored files ${why}. Everything was put back as it was before`,
     {
-      hint: "Look at `docker logs` of the service; --force keeps the restored files nevertheless.",
-      details: { unhealthy: health.unhealthy },
+      cause: start,
+      hint: "`docker logs` of the service says more. To look at the restored files themselves: " +
+        "duckback restore ID --target DIR",
+      details: { unhealthy: health?.unhealthy ?? [] },
     },
   );
 }

@@ -53,6 +53,7 @@ export function prepareSwap(
     new_inode: "",
     old_root: how === "contents" ? metadataOf(live!) : null,
     new_root: null,
+    touched_root: how === "contents" ? metadataOf(posix.statx(source.live)) : null,
     keep: [...new Set(kept)],
     phase: "staged",
   };
@@ -83,7 +84,7 @@ export function swapOut(step: SwapStep, save: () => void) {
 /** Removes staging directories with all that is in them, and `.duckback-undo` once it is empty. */
 export async function removeStaging(steps: SwapStep[]) {
   for (const step of steps) {
-    const root = step.how === "contents" ? posix.statxIfExists(step.live) : null;
+    const root = step.how === "contents" ? rootAfter(step) : null;
     await posix.removeTree(step.staging);
     for (const dir of [dirname(step.staging), dirname(dirname(step.staging))]) {
       if (basename(dir) !== UNDO_DIR && basename(dirname(dir)) !== UNDO_DIR) continue;
@@ -91,6 +92,16 @@ export async function removeStaging(steps: SwapStep[]) {
     }
     if (root) posix.lutimes(step.live, root.mtime_s, root.mtime_ns);
   }
+}
+
+/** What the live directory's times should be once its staging directory is gone. */
+function rootAfter(step: SwapStep): RootMetadata | null {
+  const stat = posix.statxIfExists(step.live);
+  if (!stat) return null;
+  const now = metadataOf(stat);
+  const touched = step.touched_root;
+  const untouched = touched?.mtime_s === now.mtime_s && touched.mtime_ns === now.mtime_ns;
+  return untouched ? step.old_root : now;
 }
 
 function exchangeIn(step: SwapStep, save: () => void) {

@@ -49,6 +49,7 @@ const TYPES: Record<number, FileType> = {
 };
 
 const BASIC_STATS = 0x7ff;
+const BTIME = 0x800;
 
 /**
  * A statx buffer that is read in place, for loops over many files: a later call overwrites what the
@@ -61,12 +62,12 @@ export class StatView implements Stat {
   /** Fills the view from the entry `name` (NUL-ended) of directory `dirfd`; false with errno set. */
   at(dirfd: number, name: Uint8Array, follow = false): boolean {
     const flags = AT_NO_AUTOMOUNT | (follow ? 0 : AT_SYMLINK_NOFOLLOW);
-    return libc.statx(dirfd, name, flags, BASIC_STATS, this.bytes) === 0;
+    return libc.statx(dirfd, name, flags, BASIC_STATS | BTIME, this.bytes) === 0;
   }
 
   /** Fills the view from an open descriptor; false with errno set. */
   of(fd: number): boolean {
-    return libc.statx(fd, EMPTY, AT_EMPTY_PATH, BASIC_STATS, this.bytes) === 0;
+    return libc.statx(fd, EMPTY, AT_EMPTY_PATH, BASIC_STATS | BTIME, this.bytes) === 0;
   }
 
   get type(): FileType {
@@ -113,6 +114,12 @@ export class StatView implements Stat {
   }
   get blocks(): number {
     return this.#wide(48);
+  }
+
+  /** When the inode was made, as text for comparing; "" where the file system does not know. */
+  get birth(): string {
+    if ((this.#view.getUint32(0, true) & BTIME) === 0) return "";
+    return `${this.#wide(80)}.${this.#view.getUint32(88, true)}`;
   }
 
   /** The values as they are now, independent of later calls. */

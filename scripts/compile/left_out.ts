@@ -4,7 +4,8 @@ import { deno } from "./project.ts";
 
 /** Packages of which nothing is needed at run time; DuckDB's libraries lie elsewhere in the binary. */
 const PACKAGES = /^(@types\/.*|undici-types|@duckdb\/node-bindings(-.*)?|detect-libc|nan)$/;
-const DIRECTORIES = /(^|\/)(tests?|__tests__|examples?|docs?|scripts|\.github)\//;
+/** At the top of a package only: deeper down a library may call its own code so (yaml has doc/). */
+const DIRECTORIES = /^(tests?|__tests__|examples?)\//;
 /** Code, data that code reads, source maps (else Deno looks for them on disk), licences. */
 const KEPT = /(\.([cm]?js|json|wasm|proto|map)|(^|\/)(licen[cs]e|notice|copying)[^/]*)$/i;
 
@@ -20,7 +21,7 @@ export function belongs(path: string): boolean {
     /^\.deno_compile_node_modules\/[^/]+\/((?:@[^/]+\/)?[^/]+)\/[^/]+\/(.+)$/,
   );
   if (inPackage) return isKept(inPackage[1], inPackage[2]);
-  return !/^tests\//.test(path) && !/_test\.ts$/.test(path);
+  return !/^tests\/|_test\.ts$|\.d\.ts$/.test(path);
 }
 
 /** What `deno info --json` says of a module graph, as far as it is used here. */

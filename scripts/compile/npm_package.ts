@@ -1,5 +1,5 @@
 /** Files out of npm packages, through Deno's own npm client and the registry configured for it. */
-import { CACHE, deno } from "./project.ts";
+import { deno, scratchDirectory } from "./project.ts";
 import type { PinnedPackage } from "./targets.ts";
 
 /**
@@ -10,24 +10,21 @@ export async function packageDirectory(pinned: PinnedPackage): Promise<string> {
   const { name, version, integrity } = pinned;
   const cached = await findPackage(name, version);
   if (cached) return cached;
-  await Deno.mkdir(CACHE, { recursive: true });
-  const directory = await Deno.makeTempDir({ dir: CACHE, prefix: "package." });
   try {
+    await using scratch = await scratchDirectory();
     // A lock file is how Deno is told which checksum to insist on.
     const lock = {
       version: "5",
       specifiers: { [`npm:${name}@${version}`]: version },
       npm: { [`${name}@${version}`]: { integrity } },
     };
-    await Deno.writeTextFile(`${directory}/deno.json`, "{}");
-    await Deno.writeTextFile(`${directory}/package.lock`, JSON.stringify(lock));
+    await Deno.writeTextFile(`${scratch.path}/deno.json`, "{}");
+    await Deno.writeTextFile(`${scratch.path}/package.lock`, JSON.stringify(lock));
     await deno(["cache", "--frozen", "--lock=package.lock", `npm:${name}@${version}`], {
-      cwd: directory,
+      cwd: scratch.path,
     });
   } catch (cause) {
     throw new Error(`Cannot get npm package "${name}@${version}"`, { cause });
-  } finally {
-    await Deno.remove(directory, { recursive: true });
   }
   const found = await findPackage(name, version);
   if (!found) throw new Error(`Cannot find npm package "${name}@${version}" in Deno's cache`);
@@ -42,9 +39,7 @@ export async function packageDirectories(name: string, version: string): Promise
   for await (const registry of entries(npmCache)) {
     const directory = `${npmCache}/${registry.name}/${name}`;
     for await (const { name: copy } of entries(directory)) {
-      if (copy === version || new RegExp(`_\\d+$`).test(copy) && copy.startsWith(`${version}_`)) {
-        found.push(`${directory}/${copy}`);
-      }
+      if (copy.replace(/_\d+$/, "") === version) found.push(`${directory}/${copy}`);
     }
   }
   return found;

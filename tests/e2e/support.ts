@@ -30,6 +30,7 @@ export interface RunOptions {
 export class Place implements AsyncDisposable {
   readonly dir = Deno.realPathSync(Deno.makeTempDirSync({ prefix: "duckback-e2e-" }));
   readonly home = join(this.dir, "home");
+  readonly #started = new Set<Deno.ChildProcess>();
 
   path(...parts: string[]): string {
     return join(this.dir, ...parts);
@@ -50,7 +51,7 @@ export class Place implements AsyncDisposable {
   /** Starts duckback and gives the process. */
   start(args: string[], options: RunOptions = {}): Deno.ChildProcess {
     const [command, ...rest] = [...(options.wrap ?? []), ...COMMAND, ...args];
-    return new Deno.Command(command, {
+    const child = new Deno.Command(command, {
       args: rest,
       cwd: options.cwd ?? this.dir,
       env: { DUCKBACK_HOME: this.home, NO_COLOR: "1", ...options.env },
@@ -58,6 +59,9 @@ export class Place implements AsyncDisposable {
       stdout: "piped",
       stderr: "piped",
     }).spawn();
+    this.#started.add(child);
+    child.status.then(() => this.#started.delete(child));
+    return child;
   }
 
   /** Runs duckback to its end. `json` is its standard output parsed, where it is JSON. */
@@ -79,6 +83,8 @@ export class Place implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose]() {
+    // Only what a failed test left running: it may be blocked on a pipe nobody reads.
+    for (const child of this.#started) child.kill("SIGKILL");
     await new Deno.Command("chattr", { args: ["-R", "-i", this.dir], stderr: "null" }).output()
       .catch(() => {});
     await Deno.remove(this.dir, { recursive: true });
@@ -113,6 +119,16 @@ export async function fingerprint(dir: string): Promise<string> {
      find . ${prune} -type f -print0 | LC_ALL=C sort -z | xargs -0r sha256sum`,
     dir,
   );
+}
+
+/** Names in a directory, sorted; none where it does not exist. */
+export function names(dir: string): string[] {
+  try {
+    return [...Deno.readDirSync(dir)].map((entry) => entry.name).sort();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
 }
 
 /** Waits until `check` is true; fails the test after `ms`. */

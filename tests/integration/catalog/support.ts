@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import type { ErrorCode } from "../../../lib/core/errors.ts";
 import { DuckbackError } from "../../../lib/core/errors.ts";
+import "../../../lib/catalog/duckdb.ts"; // before any test: it starts an interval, see there
 import type { NewBackup } from "../../../lib/catalog/types.ts";
 
 /** A directory that is removed at the end of the scope. */
@@ -116,15 +117,10 @@ export class Child implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    console.log("D1");
     this.kill();
-    console.log("D2");
     await this.process.stdin.close().catch(() => {});
-    console.log("D3");
     while (await this.next() !== null);
-    console.log("D4");
     await this.process.status;
-    console.log("D5");
   }
 }
 

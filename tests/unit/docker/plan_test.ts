@@ -92,6 +92,15 @@ Deno.test("planQuiesce() believes a container's own dependencies before the comp
   assert.deepEqual(plan.items.map((item) => item.service), ["db", "web"]);
 });
 
+Deno.test("planQuiesce() keeps the order through services that are down", () => {
+  const plan = planQuiesce({
+    name: "p",
+    services: [service("a", ["m"]), service("m", ["z"]), service("z", []), service("none", [])],
+    containers: [container("z"), container("a"), container("m", { state: "exited" })],
+  }, "stop");
+  assert.deepEqual(plan.items.map((item) => [item.service, item.level]), [["a", 2], ["z", 0]]);
+});
+
 Deno.test("planQuiesce() refuses to stop --rm containers, and pauses them", () => {
   const stack = {
     name: "p",

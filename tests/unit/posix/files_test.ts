@@ -1,21 +1,11 @@
 /** Descriptors, locks and errors of lib/posix on real files. */
 import assert from "node:assert/strict";
 import * as posix from "../../../lib/posix/mod.ts";
-
-function inTempDir(body: (dir: string) => void | Promise<void>): () => Promise<void> {
-  return async () => {
-    const dir = await Deno.makeTempDir({ prefix: "duckback-posix-" });
-    try {
-      await body(dir);
-    } finally {
-      await Deno.remove(dir, { recursive: true });
-    }
-  };
-}
+import { withTempDir } from "../../fixtures/tree.ts";
 
 Deno.test(
   "open() creates with the mode asked for and close-on-exec",
-  inTempDir((dir) => {
+  withTempDir((dir) => {
     const fd = posix.open(`${dir}/f`, posix.O_RDWR | posix.O_CREAT | posix.O_EXCL, 0o600);
     posix.writeAll(fd, new TextEncoder().encode("hello"));
     posix.fsync(fd);
@@ -30,7 +20,7 @@ Deno.test(
 
 Deno.test(
   "open() throws PosixError with errno, code, call and path",
-  inTempDir((dir) => {
+  withTempDir((dir) => {
     assert.throws(() => posix.open(`${dir}/none`, posix.O_RDONLY), (error: unknown) => {
       assert.ok(error instanceof posix.PosixError);
       assert.equal(error.code, "ENOENT");
@@ -59,7 +49,7 @@ Deno.test("asFileFailure() tells a full disk from a refused one", () => {
 
 Deno.test(
   "read() and readAt() stop at the end of the file",
-  inTempDir((dir) => {
+  withTempDir((dir) => {
     Deno.writeTextFileSync(`${dir}/f`, "0123456789");
     const fd = posix.open(`${dir}/f`, posix.O_RDONLY);
     const buffer = new Uint8Array(6);
@@ -74,7 +64,7 @@ Deno.test(
 
 Deno.test(
   "flockTry() is false while another descriptor holds the lock",
-  inTempDir((dir) => {
+  withTempDir((dir) => {
     const flags = posix.O_RDWR | posix.O_CREAT;
     const first = posix.open(`${dir}/lock`, flags);
     const second = posix.open(`${dir}/lock`, flags);

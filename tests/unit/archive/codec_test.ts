@@ -1,0 +1,162 @@
+/** Blocks: what is compressed comes back, and nothing else is taken for it. */
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import zlib from "node:zlib";
+import fc from "fast-check";
+import {
+  BlockError,
+  type Codec,
+  compressBlock,
+  decompressBlock,
+  GZIP_HEADER,
+  gzipSizes,
+} from "../../../lib/archive/codec.ts";
+import { CodecPool } from "../../../lib/archive/codec_pool.ts";
+import { lastFrame, readSeekTable, writeSeekTable } from "../../../lib/archive/seek_table.ts";
+import { frameLength, LONGEST_HEADER, readFrameHeader } from "../../../lib/archive/zstd_frame.ts";
+
+const content = fc.oneof(
+  fc.uint8Array({ maxLength: 3000 }),
+  fc.tuple(fc.nat(255), fc.nat(400_000)).map(([byte, length]) => new Uint8Array(length).fill(byte)),
+);
+
+for (const codec of ["gzip", "zstd"] as Codec[]) {
+  Deno.test(`decompressBlock() gives back what compressBlock() took, ${codec}`, () => {
+    fc.assert(
+      fc.property(content, fc.integer({ min: 1, max: 9 }), (input, level) => {
+        const block = compressBlock(codec, level, input);
+        assert.ok(Buffer.compare(decompressBlock(codec, block, input.length), input) === 0);
+      }),
+      { numRuns: 60, seed: 3 },
+    );
+  });
+
+  Deno.test(`decompressBlock() refuses a ${codec} block with any bit flipped, cut or lengthened`, () => {
+    const input = new TextEncoder().encode("some text that is compressed, ".repeat(30));
+    const block = compressBlock(codec, 6, input);
+    // Bytes of a header that say nothing of the content: time, flags, system; zstd's unused bit.
+    const idle = (byte: number, bit: number) =>
+      codec === "gzip" ? byte < GZIP_HEADER : byte === 4 && bit === 4;
+    for (let byte = 0; byte < block.length; byte++) {
+      for (let bit = 0; bit < 8; bit++) {
+        if (idle(byte, bit)) continue;
+        const damaged = block.slice();
+        damaged[byte] ^= 1 << bit;
+        let output: Uint8Array;
+        try {
+          output = decompressBlock(codec, damaged, input.length);
+        } catch (error) {
+          assert.ok(error instanceof BlockError);
+          continue;
+        }
+        // The last byte of deflated data has bits that nobody reads.
+        assert.deepEqual([byte, Buffer.compare(output, input)], [block.length - 9, 0]);
+      }
+    }
+    for (let length = 0; length < block.length; length++) {
+      const cut = block.slice(0, length);
+      assert.throws(() => decompressBlock(codec, cut, input.length), BlockError, `cut ${length}`);
+    }
+    for (const size of [0, 1, input.length - 1, input.length + 1, 1 << 20]) {
+      assert.throws(() => decompressBlock(codec, block, size), BlockError, `size ${size}`);
+    }
+  });
+}
+
+Deno.test("compressBlock() makes gzip members that any gunzip reads, one behind the other", () => {
+  const parts = ["first ", "", "second"].map((text) => new TextEncoder().encode(text));
+  const members = parts.map((part) => compressBlock("gzip", 9, part));
+  assert.equal(zlib.gunzipSync(Buffer.concat(members)).toString(), "first second");
+  for (const [i, member] of members.entries()) {
+    assert.deepEqual(gzipSizes(member), { member: member.length, content: parts[i].length });
+  }
+  assert.equal(gzipSizes(zlib.gzipSync("no extra field")), null);
+});
+
+Deno.test("compressBlock() with gzip level 0 stores", () => {
+  const input = new Uint8Array(100_000);
+  assert.ok(compressBlock("gzip", 0, input).length > 100_000);
+});
+
+Deno.test("frameLength() finds the end of zstd frames of every kind", () => {
+  const inputs = [
+    new Uint8Array(0),
+    new Uint8Array(1_000_000),
+    new Uint8Array(300_000).map((_, i) => (i * 7919) >> 3),
+    crypto.getRandomValues(new Uint8Array(60_000)),
+  ];
+  for (const input of inputs) {
+    for (const checksum of [0, 1]) {
+      const frame = zlib.zstdCompressSync(input, {
+        // With a smaller one Deno's node:zlib adds an empty frame behind the real one.
+        chunkSize: 1 << 20,
+        params: { [zlib.constants.ZSTD_c_checksumFlag]: checksum },
+      });
+      const bytes = Buffer.concat([frame, Buffer.from("rest that is not of the frame")]);
+      const header = readFrameHeader(bytes.subarray(0, LONGEST_HEADER))!;
+      assert.equal(header.checksum, checksum === 1);
+      const readAt = (into: Uint8Array, at: number) => {
+        into.set(bytes.subarray(at, at + into.length));
+        return Math.min(into.length, bytes.length - at);
+      };
+      assert.equal(frameLength(header, bytes.length, readAt), frame.length);
+      assert.equal(frameLength(header, 3, readAt), null);
+    }
+  }
+});
+
+Deno.test("readSeekTable() reads what writeSeekTable() wrote and nothing else", () => {
+  const frames = [{ compressed: 1000, content: 8 << 20 }, { compressed: 17, content: 3 }];
+  const table = writeSeekTable(frames);
+  assert.deepEqual(readSeekTable(table), frames);
+  const file = Buffer.concat([new Uint8Array(1017), table]);
+  const readAt = (into: Uint8Array, at: number) => file.copy(into, 0, at, at + into.length);
+  assert.deepEqual(lastFrame(file.length, readAt), { compressed: 17, content: 3, offset: 1000 });
+  for (const at of [0, 4, table.length - 1, table.length - 5, table.length - 9]) {
+    const damaged = table.slice();
+    damaged[at] ^= 0xff;
+    assert.equal(readSeekTable(damaged), null);
+  }
+  assert.equal(readSeekTable(new Uint8Array(3)), null);
+});
+
+Deno.test("CodecPool.run() answers every task, also more than it has workers", async () => {
+  using pool = new CodecPool(2);
+  const answers = await Promise.all(
+    Array.from({ length: 10 }, async (_, i) => {
+      const input = new Uint8Array(1000 * i).fill(i);
+      const packed = await pool.run({
+        ...{ act: "compress", codec: "zstd", level: 1 },
+        ...{ input: input.buffer, length: input.length },
+      });
+      assert.ok(packed.ok);
+      const { output } = packed;
+      const copy = output.slice();
+      const unpacked = await pool.run({
+        ...{ act: "decompress", codec: "zstd", size: 1000 * i },
+        ...{ input: copy.buffer, length: copy.length },
+      });
+      return unpacked.ok && unpacked.output.length === 1000 * i &&
+        unpacked.output.every((byte) => byte === i);
+    }),
+  );
+  assert.deepEqual(answers, new Array(10).fill(true));
+  const wrong = await pool.run({
+    ...{ act: "decompress", codec: "gzip", size: 5 },
+    ...{ input: new ArrayBuffer(100), length: 100 },
+  });
+  assert.ok(!wrong.ok && wrong.error.includes("damaged"));
+});
+
+Deno.test("CodecPool rejects what is unanswered once it is closed", async () => {
+  const pool = new CodecPool(1);
+  const task = () => ({
+    ...{ act: "compress" as const, codec: "gzip" as const, level: 9 },
+    ...{ input: new ArrayBuffer(1 << 20), length: 1 << 20 },
+  });
+  const waiting = [pool.run(task()), pool.run(task())];
+  const settled = Promise.allSettled(waiting);
+  pool[Symbol.dispose]();
+  assert.deepEqual((await settled).map(({ status }) => status), ["rejected", "rejected"]);
+  await assert.rejects(pool.run(task()));
+});

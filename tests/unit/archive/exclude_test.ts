@@ -1,0 +1,53 @@
+/** Patterns, owner names, places that are skipped, and bounded warnings. */
+import assert from "node:assert/strict";
+import { makeExcluder } from "../../../lib/archive/exclude.ts";
+import { userNames } from "../../../lib/archive/owners.ts";
+import { Warnings } from "../../../lib/archive/warnings.ts";
+
+Deno.test("makeExcluder() takes gitignore patterns from the source and from the archive", () => {
+  const excluded = makeExcluder(["*.log", "!keep.log", "/data/db/tmp/", "cache/", "/top"])!;
+  const table: [string, string, boolean, boolean][] = [
+    ["a.log", "a.log", false, true],
+    ["deep/a.log", "volumes/v/deep/a.log", false, true],
+    ["keep.log", "keep.log", false, false],
+    ["A.LOG", "A.LOG", false, false],
+    ["tmp", "data/db/tmp", true, true],
+    ["tmp", "data/db/tmp", false, false],
+    ["x/cache", "x/cache", true, true],
+    ["top", "volumes/v/top", false, true],
+    ["x/top", "x/top", false, false],
+    ["...", "...", false, false],
+    ["..x", "..x", false, false],
+    ["new\nline.log", "new\nline.log", false, true],
+    ["b\udcff.log", "b\udcff.log", false, true],
+  ];
+  for (const [inSource, inArchive, isDirectory, expected] of table) {
+    assert.equal(excluded(inSource, inArchive, isDirectory), expected, inArchive);
+  }
+  assert.equal(makeExcluder([]), null);
+});
+
+Deno.test("userNames() gives the first name of an id and nothing for the others", async () => {
+  const file = await Deno.makeTempFile();
+  try {
+    Deno.writeTextFileSync(
+      file,
+      "root:x:0:0:root:/root:/bin/sh\n# comment\ntoor:x:0:0::/:\nbroken\n:x:5:5::/:\nbad:x:y:1::/:\nd\u00e9j\u00e0:x:1001:7::/:",
+    );
+    const names = userNames(file);
+    const text = (id: number) => new TextDecoder().decode(names(id));
+    assert.deepEqual([text(0), text(1001), text(5), text(7)], ["root", "déjà", "", ""]);
+    assert.equal(userNames("/no/such/file")(0).length, 0);
+  } finally {
+    await Deno.remove(file);
+  }
+});
+
+Deno.test("Warnings.all() keeps a thousand and counts the rest", () => {
+  const warnings = new Warnings();
+  for (let i = 0; i < 1500; i++) warnings.add("SOCKET_SKIPPED", `s${i}`, "is a socket", i === 1400);
+  const all = warnings.all();
+  assert.equal(all.length, 1001);
+  assert.match(all[1000].message, /^500 more warnings/);
+  assert.equal(all[1000].incomplete, true);
+});

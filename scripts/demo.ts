@@ -41,7 +41,8 @@ function demoImage(): boolean {
   return docker("pull", "busybox:stable").ok && docker("tag", "busybox:stable", IMAGE).ok;
 }
 
-const COMPOSE = `services:
+const COMPOSE = `name: ${PROJECT}
+services:
   web:
     image: ${IMAGE}
     command: ["/bin/sh", "-c", "trap 'exit 0' TERM; while :; do date >> /data/visits.log; sleep 1 & wait; done"]

@@ -1,7 +1,7 @@
 /** The table `backup_records`: one row a backup, from the moment it begins. */
 import { DuckbackError } from "../core/errors.ts";
 import type { BackupRecord } from "../core/model.ts";
-import { insertList, nextId, reserveId, type Session, type Tx } from "./session.ts";
+import { insertList, nextId, requireRoom, reserveId, type Session, type Tx } from "./session.ts";
 import { jsonOrNull } from "./text.ts";
 import type { BackupFilter, BackupPatch, NewBackup } from "./types.ts";
 
@@ -34,6 +34,9 @@ const COLUMNS = [
   "verified_at",
 ] as const satisfies readonly (keyof NewBackup)[];
 
+/** Columns with an index: session.ts tells why they are changed with care. */
+const INDEXED: readonly string[] = ["backup_name", "backup_type", "created_at"];
+
 /** All methods are one transaction, on disk when they resolve; they throw CATALOG_WRITE. */
 export class Backups {
   constructor(private readonly session: Session) {}
@@ -57,7 +60,7 @@ export class Backups {
         `SELECT id FROM ${TABLE} WHERE backup_name = $name`,
         { name: record.backup_name },
       );
-      if (same) return await updateRow(tx, same.id, record);
+      if (same) return await updateRow(tx, this.session.path, same.id, record);
       const [taken] = await tx.rows(`SELECT id FROM ${TABLE} WHERE id = $id`, { id: record.id });
       const usable = Number.isSafeInteger(record.id) && record.id > 0 && !taken;
       const id = usable ? record.id : await nextId(tx, TABLE);
@@ -68,7 +71,10 @@ export class Backups {
 
   /** Changes the given columns of a row and returns it; throws NO_SUCH_BACKUP. */
   update(id: number, patch: BackupPatch): Promise<BackupRecord> {
-    return this.session.write(`update backup ${id}`, (tx) => updateRow(tx, id, patch));
+    return this.session.write(
+      `update backup ${id}`,
+      (tx) => updateRow(tx, this.session.path, id, patch),
+    );
   }
 
   async get(id: number): Promise<BackupRecord | null> {
@@ -99,33 +105,47 @@ export class Backups {
   /** True if there was such a row. Its id is not given out again. */
   delete(id: number): Promise<boolean> {
     return this.session.write(`delete backup ${id}`, async (tx) => {
-      const sql = `DELETE FROM ${TABLE} WHERE id = $id RETURNING id`;
-      return (await tx.rows(sql, { id })).length > 0;
+      if (!await getRow(tx, id)) return false;
+      await tx.run(`DELETE FROM ${TABLE} WHERE id = $id`, { id });
+      return true;
     });
   }
 }
 
-async function insertRow(tx: Tx, id: number, record: NewBackup): Promise<BackupRecord> {
-  const [row] = await tx.rows<BackupRecord>(
-    `INSERT INTO ${TABLE} ${insertList(["id", ...COLUMNS])} RETURNING *`,
-    { id, ...parameters(record, COLUMNS) },
-  );
-  return row;
+async function getRow(tx: Tx, id: number): Promise<BackupRecord | undefined> {
+  return (await tx.rows<BackupRecord>(`SELECT * FROM ${TABLE} WHERE id = $id`, { id }))[0];
 }
 
-async function updateRow(tx: Tx, id: number, patch: BackupPatch): Promise<BackupRecord> {
-  const columns = COLUMNS.filter((name) => patch[name] !== undefined);
-  const set = columns.map((name) => `"${name}" = $${name}`).join(", ");
-  const [row] = await tx.rows<BackupRecord>(
-    columns.length === 0
-      ? `SELECT * FROM ${TABLE} WHERE id = $id`
-      : `UPDATE ${TABLE} SET ${set} WHERE id = $id RETURNING *`,
-    { id, ...parameters(patch, columns) },
-  );
-  if (row) return row;
-  throw new DuckbackError("NO_SUCH_BACKUP", `Cannot update backup ${id}: there is no such backup`, {
-    hint: "duckback backup list shows the backups there are.",
+async function insertRow(tx: Tx, id: number, record: NewBackup): Promise<BackupRecord> {
+  await tx.run(`INSERT INTO ${TABLE} ${insertList(["id", ...COLUMNS])}`, {
+    id,
+    ...parameters(record, COLUMNS),
   });
+  return (await getRow(tx, id))!;
+}
+
+async function updateRow(
+  tx: Tx,
+  path: string,
+  id: number,
+  patch: BackupPatch,
+): Promise<BackupRecord> {
+  const row = await getRow(tx, id);
+  if (!row) {
+    throw new DuckbackError(
+      "NO_SUCH_BACKUP",
+      `Cannot update backup ${id}: there is no such backup`,
+      { hint: "duckback backup list shows the backups there are." },
+    );
+  }
+  const columns = COLUMNS.filter((name) =>
+    patch[name] !== undefined && (!INDEXED.includes(name) || patch[name] !== row[name])
+  );
+  if (columns.length === 0) return row;
+  if (columns.some((name) => INDEXED.includes(name))) requireRoom(path);
+  const set = columns.map((name) => `"${name}" = $${name}`).join(", ");
+  await tx.run(`UPDATE ${TABLE} SET ${set} WHERE id = $id`, { id, ...parameters(patch, columns) });
+  return (await getRow(tx, id))!;
 }
 
 function parameters(values: BackupPatch, columns: readonly (keyof NewBackup)[]) {

@@ -1,13 +1,23 @@
 /** The open database with its rules: one statement at a time, each write a transaction and a checkpoint. */
+import { statfsSync } from "node:fs";
 import { DuckbackError } from "../core/errors.ts";
 import type { Database, Params, Row } from "./duckdb.ts";
 import { readError, writeError } from "./failure.ts";
+import { parentOf } from "./files.ts";
+
+// DuckDB turns an UPDATE of an indexed column, and every UPDATE ... RETURNING, into a deletion and an
+// insertion. If then the commit fails (disk full), it cannot undo that in a table with a unique index
+// and aborts the whole process: services would stay down. So: no UPDATE ... RETURNING anywhere, no
+// indexed column in a SET that does not change it, and `requireRoom` before those that do.
 
 /** Inside a write: statements of one transaction. */
 export interface Tx {
   run(sql: string, params?: Params): Promise<void>;
   rows<T = Row>(sql: string, params?: Params): Promise<T[]>;
 }
+
+/** What a commit and its checkpoint need: measured 100 KiB for a small row; warnings may be many. */
+const ROOM = 16 * 1024 * 1024;
 
 export class Session {
   // Methods may be called without awaiting one another; their transactions must not mix.
@@ -79,8 +89,9 @@ export class Session {
 
 /** The next id of a table; ids of deleted rows are not given out again. */
 export async function nextId(tx: Tx, table: string): Promise<number> {
+  await tx.run("UPDATE last_ids SET last_id = last_id + 1 WHERE table_name = $table", { table });
   const [row] = await tx.rows<{ last_id: number }>(
-    "UPDATE last_ids SET last_id = last_id + 1 WHERE table_name = $table RETURNING last_id",
+    "SELECT last_id FROM last_ids WHERE table_name = $table",
     { table },
   );
   return row.last_id;
@@ -92,6 +103,12 @@ export async function reserveId(tx: Tx, table: string, id: number): Promise<void
     "UPDATE last_ids SET last_id = greatest(last_id, $id) WHERE table_name = $table",
     { table, id },
   );
+}
+
+/** Throws where the disk has no room for a commit of some size, before DuckDB can find out (see above). */
+export function requireRoom(path: string): void {
+  const { bavail, bsize } = statfsSync(parentOf(path));
+  if (bavail * bsize < ROOM) throw new Error("No space left on device");
 }
 
 /** `("a", "b") VALUES ($a, $b)` for the given columns. */

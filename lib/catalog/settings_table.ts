@@ -37,16 +37,16 @@ export class SettingsTable {
     const keys = Object.keys(values);
     return this.session.write(`set ${keys.join(", ")}`, async (tx) => {
       for (const key of keys) {
-        const changed = await tx.rows(
-          `UPDATE app_config SET config_value = $value, updated_at = $now
-           WHERE config_key = $key RETURNING config_key`,
-          { key, value: jsonOrNull(values[key]), now: now.toISOString() },
-        );
-        if (changed.length === 0) {
+        const [row] = await tx.rows("SELECT 1 FROM app_config WHERE config_key = $key", { key });
+        if (!row) {
           throw new DuckbackError("USAGE", `Cannot set "${key}": there is no such key`, {
             hint: "duckback config list shows the keys there are.",
           });
         }
+        await tx.run(
+          `UPDATE app_config SET config_value = $value, updated_at = $now WHERE config_key = $key`,
+          { key, value: jsonOrNull(values[key]), now: now.toISOString() },
+        );
       }
     });
   }

@@ -24,7 +24,7 @@ import { planNow, Quiesced } from "./quiesced.ts";
 import { planRollback, type RollbackPlan, safetyPlan } from "./rollback_plan.ts";
 import { noteStaged, prepareSwap, removeStaging, stagedPath, swapIn, swapOut } from "./swap.ts";
 import { keepForUndo } from "./undo.ts";
-import { checkArchive, requireRestorable } from "./verify.ts";
+import { checkArchive, requireRestorable, verifyOne } from "./verify.ts";
 
 export interface RollbackRequest {
   id: number;
@@ -78,6 +78,7 @@ async function replace(
     await keepForUndo(ctx, plan, journal.data.swaps);
     journal.finish();
     const problems = report.warnings.map((warning) => `${warning.path}: ${warning.message}`);
+    problems.push(...await proveSafety(ctx, done.safety_backup));
     return {
       backup: plan.record,
       restored: plan.targets.map((target) => target.live),
@@ -237,6 +238,15 @@ async function makeSafetyBackup(
       { hint: error.hint ?? "Free space or repair what is named, then try again.", cause: error },
     );
   }
+}
+
+/** The safety backup is read back only now that the services run. */
+async function proveSafety(ctx: Context, safety: BackupRecord | null): Promise<string[]> {
+  if (!safety) return [];
+  const { ok, error } = await verifyOne(ctx, safety);
+  if (!ok) return [`The safety backup is not good: ${error!.message}`];
+  safety.verify_status = "passed";
+  return [];
 }
 
 function beginJournal(ctx: Context, plan: RollbackPlan): JournalFile {

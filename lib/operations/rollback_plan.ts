@@ -147,5 +147,6 @@ export async function safetyPlan(ctx: Context, plan: RollbackPlan): Promise<Back
     sources: present.map((target) => ({ ...target.source, path: target.live })),
     exclude: [],
     held: true,
+    verify: false, // once the services run again: every second counts until then
   };
 }

@@ -55,7 +55,8 @@ function filterOf(ctx: Context) {
   return ctx.stack === null ? {} : { stack: ctx.stack };
 }
 
-async function verifyOne(ctx: Context, record: BackupRecord): Promise<VerifyResult> {
+/** Checks one archive and stores the verdict. Raises only INTERRUPTED. */
+export async function verifyOne(ctx: Context, record: BackupRecord): Promise<VerifyResult> {
   let report: VerifyReport | null = null;
   let error: DuckbackError | null = null;
   try {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { BackupRecord } from "../../../lib/core/model.ts";
-import { type Catalog, catalogPath, openCatalog } from "../../../lib/catalog/open_catalog.ts";
-import { backup, command, failure, temporaryDirectory, temporaryMount } from "./support.ts";
+import { type Catalog, openCatalog } from "../../../lib/catalog/open_catalog.ts";
+import { backup, failure, temporaryDirectory } from "./support.ts";
 
 async function withCatalog(work: (catalog: Catalog) => Promise<void>): Promise<void> {
   using directory = temporaryDirectory();
@@ -158,57 +158,6 @@ Deno.test("Backups methods called at once do not mix their transactions", () =>
     assert.equal(results.filter((one) => one.status === "fulfilled").length, 8);
     assert.deepEqual((await backups.list()).map((one) => one.id), [8, 7, 6, 5, 4, 3, 2, 1]);
   }));
-
-Deno.test("a full disk fails the write with CATALOG_WRITE and loses no acknowledged row", async () => {
-  using mount = temporaryMount("1m");
-  const home = mount.path;
-  const acknowledged: string[] = [];
-  {
-    await using catalog = await openCatalog({ home });
-    const error = await failure(
-      "CATALOG_WRITE",
-      (async () => {
-        for (let at = 0; at < 1000; at++) {
-          // Random, or DuckDB would compress it away.
-          const description = crypto.getRandomValues(new Uint8Array(8000)).toBase64();
-          await catalog.backups.insert(backup(`${at}`, { description }));
-          acknowledged.push(`${at}`);
-        }
-      })(),
-    );
-    assert.match(error.message, /no space left/);
-    assert.match(error.hint!, /Free some space/);
-    await catalog.backups.update(1, { stack: "other" }).catch(() => {});
-  }
-  assert.ok(acknowledged.length > 3);
-  command("mount", "-o", "remount,size=8m", home);
-  await using catalog = await openCatalog({ home });
-  const names = (await catalog.backups.list()).map((one) => one.backup_name);
-  for (const name of acknowledged) assert.ok(names.includes(name), name);
-  await catalog.backups.insert(backup("after"));
-});
-
-Deno.test("openCatalog() and list() work on a disk that is full", async () => {
-  using mount = temporaryMount("1m");
-  const home = mount.path;
-  {
-    await using catalog = await openCatalog({ home });
-    await catalog.backups.insert(backup("one"));
-  }
-  new Deno.Command("dd", { args: ["if=/dev/zero", `of=${home}/filler`, "bs=4k"], stderr: "null" })
-    .outputSync();
-  {
-    await using catalog = await openCatalog({ home });
-    assert.equal((await catalog.backups.list()).length, 1);
-    await failure("CATALOG_WRITE", catalog.backups.insert(backup("two")));
-  }
-  Deno.removeSync(`${home}/filler`);
-  await using catalog = await openCatalog({ home });
-  const [row, ...rest] = await catalog.backups.list();
-  assert.equal(row.backup_name, "one");
-  assert.deepEqual(rest, []);
-  assert.ok(Deno.statSync(catalogPath(home)).size > 0);
-});
 
 function metadata(path: string): BackupRecord["backup_metadata"] {
   return {

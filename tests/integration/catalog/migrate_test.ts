@@ -7,6 +7,7 @@ import {
   backup,
   command,
   failure,
+  fillDisk,
   modes,
   sha256,
   temporaryDirectory,
@@ -136,7 +137,7 @@ Deno.test("openMigrated() leaves the old file as it is when the disk is full", a
   const home = mount.path;
   await (await openCatalog({ home })).close();
   const before = sha256(catalogPath(home));
-  fill(home);
+  fillDisk(home);
   const migrations = [...known, migration(following, "CREATE TABLE extra (a INTEGER);")];
   const error = await failure("CATALOG_MIGRATION", openCatalog({ home, migrations }));
   assert.match(error.message, /No space left/);
@@ -189,12 +190,3 @@ Deno.test("openMigrated() refuses a DuckDB file that is not a catalogue", async 
   await query(directory.path, "SELECT 1");
   await failure("CATALOG_CORRUPT", openCatalog({ home: directory.path }));
 });
-
-/** Uses up what is left of a small file system. */
-function fill(directory: string): void {
-  const output = new Deno.Command("dd", {
-    args: ["if=/dev/zero", `of=${directory}/filler`, "bs=4k"],
-    stderr: "null",
-  }).outputSync();
-  assert.equal(output.success, false); // dd says that the disk is full
-}

@@ -25,6 +25,15 @@ export function temporaryMount(size: string): { path: string } & Disposable {
   };
 }
 
+/** Uses up what is left of a small file system, but for so many bytes: a file named "filler". */
+export function fillDisk(directory: string, leave = 0): void {
+  const filler = `${directory}/filler`;
+  const args = ["if=/dev/zero", `of=${filler}`, "bs=4k"];
+  const { success } = new Deno.Command("dd", { args, stderr: "null" }).outputSync();
+  assert.equal(success, false); // dd says that the disk is full
+  Deno.truncateSync(filler, Math.max(0, Deno.statSync(filler).size - leave));
+}
+
 export function command(program: string, ...args: string[]): void {
   const output = new Deno.Command(program, { args }).outputSync();
   if (!output.success) throw new Error(new TextDecoder().decode(output.stderr));

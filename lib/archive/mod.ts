@@ -10,4 +10,5 @@ export {
 export { extractArchive, type ExtractOptions, type ExtractReport, type Route } from "./extract.ts";
 export { list } from "./list.ts";
 export { readSelf } from "./self.ts";
+export { FIRST_ENTRY, isSelf, LAST_ENTRY } from "./self_entries.ts";
 export { verifyArchive, type VerifyOptions, type VerifyReport } from "./verify.ts";

@@ -24,24 +24,45 @@ export interface Lock {
   release(): void;
 }
 
-/** Takes the lock or throws CATALOG_LOCKED after the deadline, NOT_WRITABLE if there can be none. */
+/**
+ * Takes the lock or throws CATALOG_LOCKED after the deadline, INTERRUPTED, or NOT_WRITABLE if there
+ * can be none. Waiters pass a gate one at a time: a process that opens and closes in a loop has to
+ * queue behind them and cannot starve them.
+ */
 export async function acquireLock(path: string, opts: WaitOptions): Promise<Lock> {
-  for (let attempt = 0;; attempt++) {
-    const lock = tryLock(path);
+  const waiting = { attempt: 0 };
+  const gate = await poll(path, `${path}.gate`, 60, waiting, opts);
+  try {
+    const lock = await poll(path, path, 10, waiting, opts);
+    if (!lock.read_only) noteHolder(path);
+    return lock;
+  } finally {
+    gate.release();
+  }
+}
+
+async function poll(
+  path: string,
+  file: string,
+  limitMs: number,
+  waiting: { attempt: number },
+  opts: WaitOptions,
+): Promise<Lock> {
+  for (;; waiting.attempt++) {
+    const lock = tryLock(file);
     if (lock) return lock;
-    if (attempt === 0) opts.on_wait?.(readHolder(path));
+    if (waiting.attempt === 0) opts.on_wait?.(readHolder(path));
     if (performance.now() >= opts.deadline) {
       throw lockedError(path.replace(/lock$/, "duckdb"), readHolder(path), opts.timeout_ms);
     }
     throwIfAborted(opts.signal);
-    await pause(attempt);
+    await pause(limitMs);
   }
 }
 
-/** Waits 5 to 60 ms, longer the more tries there were; random, so that waiters do not keep step. */
-export function pause(attempt: number): Promise<void> {
-  const limit = Math.min(60, 10 + attempt * 5);
-  return new Promise((resolve) => setTimeout(resolve, 5 + Math.random() * (limit - 5)));
+/** Waits 2 ms to the limit; random, so that waiters do not keep step. */
+export function pause(limitMs: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 2 + Math.random() * (limitMs - 2)));
 }
 
 function tryLock(path: string): Lock | null {
@@ -57,7 +78,6 @@ function tryLock(path: string): Lock | null {
   try {
     // A lock on a file that somebody removed meanwhile keeps nobody out.
     if (file.tryLockSync(true) && file.statSync().ino === inode(path)) {
-      noteHolder(file);
       return { read_only: false, release: () => file.close() };
     }
   } catch (error) {
@@ -77,10 +97,9 @@ function inode(path: string): number | null {
 }
 
 /** Writes who has it, for the others' messages; a full disk is no reason to fail here. */
-function noteHolder(file: Deno.FsFile): void {
+function noteHolder(path: string): void {
   try {
-    file.truncateSync(0);
-    file.writeSync(new TextEncoder().encode(`${Deno.pid}\n`));
+    Deno.writeTextFileSync(path, `${Deno.pid}\n`);
   } catch {
     // The name of the holder is a courtesy.
   }

@@ -117,7 +117,7 @@ async function openPatiently(
       if (attempt === 0) wait.on_wait?.(holder);
       if (performance.now() >= wait.deadline) throw lockedError(path, holder, wait.timeout_ms);
       throwIfAborted(wait.signal);
-      await pause(attempt);
+      await pause(60);
     }
   }
 }

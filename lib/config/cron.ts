@@ -47,7 +47,7 @@ function fieldValues(text: string, field: Field): Set<number> | string {
   const values = new Set<number>();
   for (const item of text.split(",")) {
     const found = /^(\*|([0-9a-z]+)(?:-([0-9a-z]+))?)(?:\/(\d+))?$/i.exec(item);
-    if (!found) return `"${item}" cannot be a ${field.name}`;
+    if (!found) return `"${item}" cannot be the ${field.name}`;
     const [, all, first, last, step] = found;
     const from = all === "*" ? field.min : toNumber(first, field);
     // As in Vixie cron, a step needs a range; "5/15" is read as 5 to the end, as croner does.
@@ -55,7 +55,7 @@ function fieldValues(text: string, field: Field): Set<number> | string {
       ? field.max
       : toNumber(last ?? first, field);
     if (from === null || to === null) {
-      return `"${item}" is not a ${field.name} (${field.min} to ${field.max})`;
+      return `"${item}" cannot be the ${field.name} (${field.min} to ${field.max})`;
     }
     if (from > to) return `"${item}" runs backwards (${field.name})`;
     const stride = step === undefined ? 1 : Number(step);

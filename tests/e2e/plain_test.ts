@@ -1,7 +1,7 @@
 /** The main job without Docker: a directory without a compose file, and everything that can go wrong. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { fingerprint, names, Place, sh, until } from "./support.ts";
+import { auditRows, fingerprint, names, Place, sh, until } from "./support.ts";
 
 const FILES = {
   "a.txt": "alpha",
@@ -80,8 +80,8 @@ Deno.test("backup create, list, show, verify, damage, rollback, undo", async () 
   await place.ok(["rollback", String(back.safety_backup.id), "--force"]);
   assert.equal(await fingerprint(dir), damaged);
 
-  const rows = await actions(place);
-  assert.deepEqual(rows, [
+  const rows = await auditRows(place);
+  assert.deepEqual(rows.map((row) => `${row.action_type} ${row.status}`), [
     "init completed",
     "backup completed",
     "verify completed",
@@ -91,13 +91,6 @@ Deno.test("backup create, list, show, verify, damage, rollback, undo", async () 
     "rollback completed",
   ]);
 });
-
-async function actions(place: Place): Promise<string[]> {
-  const { openCatalog } = await import("../../lib/catalog/open_catalog.ts");
-  await using catalog = await openCatalog({ home: place.home });
-  const rows = await catalog.actions.list({});
-  return rows.reverse().map((row) => `${row.action_type} ${row.status}`);
-}
 
 for (const compression of ["gzip", "zstd", "none"]) {
   Deno.test(`restore --target gives a ${compression} backup back beside the live tree`, async () => {

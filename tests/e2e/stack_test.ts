@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { createSampleStack, docker, type SampleStack } from "../fixtures/docker.ts";
-import { finished, names, Place, sh, until } from "./support.ts";
+import { auditRows, finished, names, Place, sh, until } from "./support.ts";
 
 const UP = { admin: "created", app: "running", db: "running", migrate: "exited", web: "running" };
 
@@ -16,12 +16,6 @@ async function heldBackup(place: Place, stack: SampleStack, args: string[] = [])
   const run = place.start(["backup", "create", "--output", "-", ...args], { cwd: stack.dir });
   await untilStopped(stack);
   return run;
-}
-
-async function actions(place: Place, type: string) {
-  const { openCatalog } = await import("../../lib/catalog/open_catalog.ts");
-  await using catalog = await openCatalog({ home: place.home });
-  return await catalog.actions.list({ action_type: type });
 }
 
 Deno.test("discovered, stopped, archived, started, listed, verified, damaged, rolled back [case 1]", async () => {
@@ -170,7 +164,7 @@ Deno.test("kill -9 between stop and start: the next command brings the services 
   assert.deepEqual(await stack.states(), { ...UP, web: "exited" });
   const [row] = (await place.ok(["backup", "list", "--json"])).json.backups;
   assert.equal(row.status, "failed");
-  const [audit] = await actions(place, "recover");
+  const [audit] = await auditRows(place, "recover");
   assert.match(audit.result_message!, /app.*db|db.*app/);
   assert.doesNotMatch(audit.result_message!, /web/);
   assert.deepEqual(names(join(place.home, "journal")), []);

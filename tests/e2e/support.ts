@@ -1,6 +1,9 @@
 /** Runs the compiled binary (dist/duckback) the way a user does, with a home of its own. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { openCatalog } from "../../lib/catalog/open_catalog.ts";
+// Loaded before the first test: it keeps a timer for as long as the process lives (see there).
+import "../../lib/catalog/duckdb.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 export const BINARY = join(ROOT, "dist/duckback");
@@ -101,6 +104,12 @@ export async function finished(child: Deno.ChildProcess): Promise<Result> {
     // Not every output is JSON.
   }
   return { code, stdout: out, stderr: new TextDecoder().decode(stderr), json };
+}
+
+/** The catalogue's audit rows, oldest first. */
+export async function auditRows(place: Place, action_type?: string) {
+  await using catalog = await openCatalog({ home: place.home });
+  return (await catalog.actions.list({ action_type })).reverse();
 }
 
 /** Runs a program of the machine and demands success; returns its standard output. */

@@ -95,13 +95,16 @@ Deno.test("openMigrated() applies a later migration and keeps the rows", async (
   ];
   for (let time = 1; time <= 2; time++) {
     await using catalog = await openCatalog({ home, migrations });
-    const [row] = await catalog.backups.list() as any[];
-    assert.equal(row.backup_name, "one");
+    const row = await catalog.backups.findByName("one") as any;
     assert.equal(row.pinned, false);
     assert.equal((await catalog.backups.insert(backup(`again ${time}`))).id, 1 + time);
   }
   assert.deepEqual(await query(home, "SELECT count(*) AS n FROM extra"), [{ n: 1 }]);
-  assert.deepEqual(modes(home), { "catalog.duckdb": "600", "catalog.lock": "600" });
+  assert.deepEqual(modes(home), {
+    "catalog.duckdb": "600",
+    "catalog.lock": "600",
+    "catalog.lock.gate": "600",
+  });
 });
 
 Deno.test("openMigrated() leaves the old file byte for byte when a migration fails", async () => {
@@ -120,7 +123,11 @@ Deno.test("openMigrated() leaves the old file byte for byte when a migration fai
   assert.match(error.message, /000\d_next: .*nowhere/);
   assert.match(error.hint!, /not changed/);
   assert.equal(sha256(catalogPath(home)), before);
-  assert.deepEqual(Object.keys(modes(home)), ["catalog.duckdb", "catalog.lock"]);
+  assert.deepEqual(Object.keys(modes(home)), [
+    "catalog.duckdb",
+    "catalog.lock",
+    "catalog.lock.gate",
+  ]);
   await using catalog = await openCatalog({ home });
   assert.equal((await catalog.backups.list()).length, 1);
 });
@@ -129,7 +136,7 @@ Deno.test("openMigrated() makes no catalogue at all when the first migration fai
   using directory = temporaryDirectory();
   const migrations = [migration("0001_bad.sql", "CREATE TABLE a (b INTEGER); nonsense")];
   await failure("CATALOG_MIGRATION", openCatalog({ home: directory.path, migrations }));
-  assert.deepEqual(Object.keys(modes(directory.path)), ["catalog.lock"]);
+  assert.deepEqual(Object.keys(modes(directory.path)), ["catalog.lock", "catalog.lock.gate"]);
 });
 
 Deno.test("openMigrated() leaves the old file as it is when the disk is full", async () => {
@@ -150,7 +157,7 @@ Deno.test("openMigrated() says so when a new catalogue finds no room", async () 
   using mount = temporaryMount("64k");
   const error = await failure("CATALOG_MIGRATION", openCatalog({ home: mount.path }));
   assert.match(error.message, /No space left|space/);
-  assert.deepEqual(Object.keys(modes(mount.path)), ["catalog.lock"]);
+  assert.deepEqual(Object.keys(modes(mount.path)), ["catalog.lock", "catalog.lock.gate"]);
 });
 
 Deno.test("openMigrated() removes what a killed migration left", async () => {
@@ -160,7 +167,11 @@ Deno.test("openMigrated() removes what a killed migration left", async () => {
   Deno.writeTextFileSync(`${catalogPath(home)}.migrating`, "half");
   Deno.writeTextFileSync(`${catalogPath(home)}.migrating.wal`, "half");
   await (await openCatalog({ home })).close();
-  assert.deepEqual(Object.keys(modes(home)), ["catalog.duckdb", "catalog.lock"]);
+  assert.deepEqual(Object.keys(modes(home)), [
+    "catalog.duckdb",
+    "catalog.lock",
+    "catalog.lock.gate",
+  ]);
 });
 
 Deno.test("openMigrated() refuses a catalogue of a newer duckback and does not touch it", async () => {

@@ -14,7 +14,11 @@ Deno.test("openCatalog() makes home and catalogue and keeps what was written", a
   }
   await using catalog = await openCatalog({ home });
   assert.deepEqual((await catalog.backups.list()).map((one) => one.backup_name), ["one"]);
-  assert.deepEqual(modes(home), { "catalog.duckdb": "600", "catalog.lock": "600" });
+  assert.deepEqual(modes(home), {
+    "catalog.duckdb": "600",
+    "catalog.lock": "600",
+    "catalog.lock.gate": "600",
+  });
 });
 
 Deno.test("openCatalog() leaves the file as it is when nothing is written", async () => {
@@ -39,12 +43,17 @@ Deno.test("openCatalog() keeps every file private whatever the umask", async () 
     "catalog.duckdb.tmp": "700",
     "catalog.duckdb.wal": "600",
     "catalog.lock": "600",
+    "catalog.lock.gate": "600",
   });
   assert.ok(Object.keys(spilled).length > 0);
   for (const mode of Object.values(spilled)) assert.equal(mode, "600");
   const [umask, left] = await other.next();
   assert.equal(umask, 0); // given back
-  assert.deepEqual(left, { "catalog.duckdb": "600", "catalog.lock": "600" });
+  assert.deepEqual(left, {
+    "catalog.duckdb": "600",
+    "catalog.lock": "600",
+    "catalog.lock.gate": "600",
+  });
 });
 
 Deno.test("openCatalog() takes a catalogue that others could read from them", async () => {
@@ -148,7 +157,11 @@ Deno.test("openCatalog() refuses a damaged write-ahead log and a log without its
   assert.deepEqual([sha256(path), sha256(`${path}.wal`)], before);
   Deno.removeSync(path);
   await failure("CATALOG_CORRUPT", openCatalog({ home: directory.path }));
-  assert.deepEqual(Object.keys(modes(directory.path)), ["catalog.duckdb.wal", "catalog.lock"]);
+  assert.deepEqual(Object.keys(modes(directory.path)), [
+    "catalog.duckdb.wal",
+    "catalog.lock",
+    "catalog.lock.gate",
+  ]);
 });
 
 Deno.test("openCatalog() replays a whole write-ahead log", async () => {

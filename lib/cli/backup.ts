@@ -3,7 +3,7 @@ import { Command } from "./commander.ts";
 import { DuckbackError, EXIT_CODES } from "../core/errors.ts";
 import type { Compression, QuiesceMode, Trigger } from "../core/model.ts";
 import type { BackupRequest } from "../operations/backup_plan.ts";
-import { backupId, collect, integer, oneOf } from "./options.ts";
+import { backupId, collect, examples, integer, oneOf } from "./options.ts";
 import type { Session } from "./session.ts";
 
 const CREATE_EXAMPLES = `
@@ -127,12 +127,14 @@ async function preview(session: Session, request: BackupRequest) {
 }
 
 function addList(parent: Command, session: Session, name: string) {
+  const full = name === "list" ? "backup list" : name;
   parent.command(name)
     .description("list backups, newest first")
+    .addHelpText("after", examples(`duckback ${full}`, `duckback ${full} --stack shop --json`))
     .action(async () => {
       const { listBackups } = await import("../operations/list.ts");
       const { listLines } = await import("./backup_view.ts");
-      const backups = await listBackups(session.context(name));
+      const backups = await listBackups(session.context(full));
       session.result(
         { success: true, backups },
         () => listLines(backups, session.terminal.now(), session.out_style),
@@ -144,6 +146,7 @@ function addShow(backup: Command, session: Session) {
   backup.command("show")
     .description("everything the catalogue knows of one backup")
     .argument("<id>", "the backup's id", backupId)
+    .addHelpText("after", examples("duckback backup show 12", "duckback backup show 12 --json"))
     .action(async (id) => {
       const { findBackup } = await import("../operations/list.ts");
       const { showLines } = await import("./backup_view.ts");
@@ -160,6 +163,10 @@ function addVerify(backup: Command, session: Session) {
     .description("read archives back in full: hash, checksums, every file")
     .argument("[id]", "the backup's id", backupId)
     .option("--all", "verify every backup that has an archive")
+    .addHelpText(
+      "after",
+      examples("duckback backup verify 12", "duckback backup verify --all --json"),
+    )
     .action(async (id, options) => {
       if ((id === undefined) === !options.all) {
         throw new DuckbackError("USAGE", "Cannot verify: give either a backup's id or --all");
@@ -182,6 +189,7 @@ function addDelete(backup: Command, session: Session) {
     .description("delete a backup and its archive")
     .requiredOption("--id <id>", "the backup's id", backupId)
     .option("--force", "even the only good one, and without asking")
+    .addHelpText("after", examples("duckback backup delete --id 12"))
     .action(async (options) => {
       if (session.interactive && !options.force) {
         const { agree } = await import("./prompts.ts");

@@ -1,22 +1,35 @@
 /** `duckback config get|set|unset|list`. */
 import { Command } from "./commander.ts";
 import type { SettingView } from "../operations/settings.ts";
+import { examples } from "./options.ts";
 import type { Session } from "./session.ts";
 import { cell, table } from "./table.ts";
 
 export function addConfig(program: Command, session: Session) {
   const group = program.command("config").description("duckback's settings");
-  group.command("list").description("all settings with their values").action(async () => {
-    const { listSettings } = await import("../operations/settings.ts");
-    const settings = await listSettings(session.context("config list"));
-    session.result({ success: true, settings }, () => listLines(session, settings));
-  });
-  group.command("get").description("one setting's value").argument("<key>").action(async (key) => {
-    const { getSetting } = await import("../operations/settings.ts");
-    show(session, await getSetting(session.context("config get"), key));
-  });
+  group.command("list").description("all settings with their values")
+    .addHelpText("after", examples("duckback config list")).action(async () => {
+      const { listSettings } = await import("../operations/settings.ts");
+      const settings = await listSettings(session.context("config list"));
+      session.result({ success: true, settings }, () => listLines(session, settings));
+    });
+  group.command("get").description("one setting's value").argument("<key>")
+    .addHelpText("after", examples("duckback config get backup.compression")).action(
+      async (key) => {
+        const { getSetting } = await import("../operations/settings.ts");
+        show(session, await getSetting(session.context("config get"), key));
+      },
+    );
   group.command("set")
     .description("change a setting")
+    .addHelpText(
+      "after",
+      examples(
+        "duckback config set backup.compression zstd",
+        "duckback config set auto_backup_directory /mnt/backups",
+        "duckback config set backup.exclude '*.tmp,cache/'",
+      ),
+    )
     .argument("<key>")
     .argument("<value>")
     .action(async (key, value) => {
@@ -25,6 +38,7 @@ export function addConfig(program: Command, session: Session) {
     });
   group.command("unset")
     .description("put a setting back to its default")
+    .addHelpText("after", examples("duckback config unset backup.compression"))
     .argument("<key>")
     .action(async (key) => {
       const { changeSetting } = await import("../operations/settings.ts");

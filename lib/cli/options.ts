@@ -32,3 +32,8 @@ export function integer(min: number, max: number): (text: string) => number {
     throw new InvalidArgumentError(`Give a whole number from ${min} to ${max}.`);
   };
 }
+
+/** The end of a command's help. */
+export function examples(...lines: string[]): string {
+  return `\nExamples:\n${lines.map((line) => `  ${line}`).join("\n")}`;
+}

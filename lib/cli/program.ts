@@ -2,7 +2,7 @@
 import { Command, CommanderError } from "./commander.ts";
 import { DuckbackError } from "../core/errors.ts";
 import { VERSION } from "../core/version.ts";
-import { collect } from "./options.ts";
+import { collect, examples } from "./options.ts";
 import { addBackup } from "./backup.ts";
 import { addConfig } from "./config.ts";
 import { addRestore } from "./restore.ts";
@@ -29,6 +29,8 @@ export async function run(args: string[], terminal: Terminal): Promise<number> {
   const session = new Session(terminal);
   if (args.includes("--list-json")) session.json = "list";
   else if (args.includes("--json")) session.json = "document";
+  // `--version` is an option of `backup create`, so the program itself takes it in first place only.
+  if (["--version", "-V"].includes(args[0])) args = ["version", ...args.slice(1)];
   try {
     await build(session).parseAsync(args, { from: "user" });
   } catch (thrown) {
@@ -67,9 +69,10 @@ function build(session: Session): Command {
   addRestore(program as unknown as Command, session);
   addServices(program as unknown as Command, session);
   addConfig(program as unknown as Command, session);
-  program.command("version").description("print the version").action(() => {
-    session.result({ success: true, version: VERSION }, () => [`duckback ${VERSION}`]);
-  });
+  program.command("version").description("print the version")
+    .addHelpText("after", examples("duckback version", "duckback version --json")).action(() => {
+      session.result({ success: true, version: VERSION }, () => [`duckback ${VERSION}`]);
+    });
   return program as unknown as Command;
 }
 

@@ -6,7 +6,7 @@ import { formatAge, formatBytes, formatDuration } from "../core/units.ts";
 import type { ListedBackup } from "../operations/list.ts";
 import type { RollbackOutcome } from "../operations/rollback.ts";
 import { unhealthyLines } from "./backup_view.ts";
-import { backupId } from "./options.ts";
+import { backupId, examples } from "./options.ts";
 import type { Session } from "./session.ts";
 import type { Style } from "./style.ts";
 import { cell, facts } from "./table.ts";
@@ -58,6 +58,10 @@ export function addRollback(program: Command, session: Session) {
     )
     .option("--no-auto-start-service", "leave the services stopped afterwards")
     .option("--dry-run", "say what would be replaced, and do nothing")
+    .addHelpText(
+      "after",
+      examples("duckback rollback-data-only 12", "duckback rollback-data-only 12 --force"),
+    )
     .action(async (id, options) => {
       await main(session, "rollback-data-only", id ?? null, ["data"], options);
     });

@@ -4,6 +4,7 @@ import { EXIT_CODES } from "../core/errors.ts";
 import { formatAge } from "../core/units.ts";
 import type { ServicesOutcome, ServiceVerb, ServiceView } from "../operations/services.ts";
 import { unhealthyLines } from "./backup_view.ts";
+import { examples } from "./options.ts";
 import type { Session } from "./session.ts";
 import type { Style } from "./style.ts";
 import { cell, table } from "./table.ts";
@@ -20,6 +21,10 @@ export function addServices(program: Command, session: Session) {
     group.command(verb)
       .description(ABOUT[verb])
       .argument("[service...]", "only these")
+      .addHelpText(
+        "after",
+        examples(`duckback docker-service ${verb}`, `duckback docker-service ${verb} web`),
+      )
       .action(async (services) => {
         const { changeServices } = await import("../operations/services.ts");
         const done = await changeServices(
@@ -35,6 +40,7 @@ export function addServices(program: Command, session: Session) {
   }
   group.command("status")
     .description("service, container, state, health, restart policy, image, ports")
+    .addHelpText("after", examples("duckback docker-service status --json"))
     .action(async () => {
       const { serviceStatus } = await import("../operations/services.ts");
       report(session, await serviceStatus(session.context("docker-service status")), []);

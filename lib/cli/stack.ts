@@ -4,6 +4,7 @@ import { formatAge } from "../core/units.ts";
 import type { StackView, StatusOutcome } from "../operations/stack_status.ts";
 import { sourceLines, statusText } from "./backup_view.ts";
 import { serviceLines } from "./services.ts";
+import { examples } from "./options.ts";
 import type { Session } from "./session.ts";
 import { cell, facts } from "./table.ts";
 
@@ -11,9 +12,13 @@ export function addStack(program: Command, session: Session) {
   program.command("init")
     .description("register the stack here, create the catalogue, say what would be backed up")
     .option("--force", "register it again if it is known already")
-    .action(async () => {
+    .addHelpText(
+      "after",
+      examples("cd /srv/shop && duckback init", "duckback init --work-dir /srv/shop"),
+    )
+    .action(async (options) => {
       const { init } = await import("../operations/stack_status.ts");
-      const done = await init(session.context("init"));
+      const done = await init(session.context("init"), { force: options.force ?? false });
       session.result({ success: true, ...done }, () => [
         session.out_style.bold(
           done.registered
@@ -31,6 +36,7 @@ export function addStack(program: Command, session: Session) {
     });
   program.command("status")
     .description("stack, services, last backup, problems")
+    .addHelpText("after", examples("duckback status", "duckback status --stack shop --json"))
     .action(async () => {
       const { status } = await import("../operations/stack_status.ts");
       const found = await status(session.context("status"));
@@ -40,6 +46,7 @@ export function addStack(program: Command, session: Session) {
     .description(
       "bring back what a run that died left behind (every changing command does so first)",
     )
+    .addHelpText("after", examples("duckback recover", "duckback recover --json"))
     .action(async () => {
       const { recover } = await import("../operations/recover.ts");
       const done = await recover(session.context("recover"));

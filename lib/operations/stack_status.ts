@@ -28,7 +28,7 @@ export interface InitOutcome {
 }
 
 /** Makes the catalogue and registers the stack; says what would be backed up. */
-export async function init(ctx: Context): Promise<InitOutcome> {
+export async function init(ctx: Context, options: { force: boolean }): Promise<InitOutcome> {
   using _lock = await beginExclusive(ctx);
   const found = await findStack(ctx);
   const { stack } = found;
@@ -42,7 +42,7 @@ export async function init(ctx: Context): Promise<InitOutcome> {
       stack: stackView(found),
       services: views(stack),
       catalogue: ctx.home.catalog,
-      registered: registerStack(ctx, stack),
+      registered: registerStack(ctx, stack) || options.force,
       notes: notesOf(found),
     }), (done) => ({ message: done.registered ? "registered" : "known already" }));
 }

@@ -7,7 +7,8 @@
  */
 import { asDuckbackError, DuckbackError } from "../core/errors.ts";
 import type { BackupRecord } from "../core/model.ts";
-import { JournalFile } from "../repository/journal.ts";
+import type { JournalFile } from "../repository/journal.ts";
+import { partialPath } from "../repository/naming.ts";
 import { audited } from "./audit.ts";
 import { type BackupPlan, type BackupRequest, describe, planBackup, runs } from "./backup_plan.ts";
 import {
@@ -18,7 +19,7 @@ import {
   type RunningRecord,
 } from "./backup_record.ts";
 import type { Context } from "./context.ts";
-import { note, phase } from "./context.ts";
+import { note, openJournal, phase } from "./context.ts";
 import { beginExclusive } from "./exclusive.ts";
 import { awaitHealth, type HealthOutcome } from "./health.ts";
 import { type Estimate, preflight } from "./preflight.ts";
@@ -67,8 +68,31 @@ export async function runBackup(ctx: Context, plan: BackupPlan): Promise<BackupO
   for (const text of plan.notes) note(ctx, text);
   const running = await beginRecord(ctx, plan, describe(ctx, plan));
   const journal = beginJournal(ctx, plan, running);
+  try {
+    const { start_error, health } = await archive(ctx, plan, running, journal);
+    if (plan.verify) {
+      await recordVerification(ctx, running, () => checkArchive(ctx, running.record));
+    }
+    const outcome = await running.noteHealth(ctx, await health);
+    if (start_error) throw start_error;
+    const { record: backup, problems } = running;
+    return { backup, health: outcome, problems, notes: plan.notes };
+  } finally {
+    journal.finish();
+  }
+}
+
+/**
+ * From the checks to a durable archive. A start that fails does not fail the archive: it comes back
+ * as `start_error`, beside the services' health, which is still being waited for.
+ */
+async function archive(
+  ctx: Context,
+  plan: BackupPlan,
+  running: RunningRecord,
+  journal: JournalFile,
+) {
   let start_error: DuckbackError | null = null;
-  let health: Promise<HealthOutcome | null>;
   try {
     const estimate = await preflight(ctx, plan);
     const quiesce = plan.held ? null : await planNow(plan.engine, plan.stack, plan.mode);
@@ -83,40 +107,27 @@ export async function runBackup(ctx: Context, plan: BackupPlan): Promise<BackupO
       }, asDuckbackError);
       running.record.downtime_ms = quiesced.downtime_ms;
     }
-    health = awaitHealth(ctx, plan.engine, quiesce, plan.health_timeout_ms);
-    phase(ctx, "finish", "Making the archive durable");
+    const health = awaitHealth(ctx, plan.engine, quiesce, plan.health_timeout_ms);
     if (start_error) running.serviceDown(start_error.message);
+    phase(ctx, "finish", "Making the archive durable");
     await complete(ctx, running, output);
+    return { start_error, health };
   } catch (cause) {
     const error = asDuckbackError(cause);
     await fail(ctx, running, error);
-    journal.finish();
     throw error;
   }
-  if (plan.verify) await recordVerification(ctx, running, () => checkArchive(ctx, running.record));
-  const outcome = await health.then((found) => running.noteHealth(ctx, found));
-  journal.finish();
-  if (start_error) throw start_error;
-  return { backup: running.record, health: outcome, problems: running.problems, notes: plan.notes };
 }
 
 /** Written before anything is touched; knows the partial file and, later, what was stopped. */
-function beginJournal(ctx: Context, plan: BackupPlan, running: RunningRecord) {
+function beginJournal(ctx: Context, plan: BackupPlan, running: RunningRecord): JournalFile {
   const file = plan.path === "-" ? null : plan.path;
-  const journal = JournalFile.create(ctx.home, {
-    version: 1,
-    id: `${running.record.id}-backup`,
-    operation: ctx.command,
+  return openJournal(ctx, {
+    kind: "backup",
     stack: plan.stack.name,
     work_dir: plan.stack.work_dir,
-    pid: Deno.pid,
-    started_at: ctx.now().toISOString(),
     backup_id: running.record.id,
     archive: file,
-    partial: file && `${file}.partial`,
-    plan: null,
-    swaps: [],
-    committed: false,
+    partial: file && partialPath(file),
   });
-  return journal;
 }

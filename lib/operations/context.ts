@@ -3,6 +3,7 @@ import type { Catalog } from "../catalog/open_catalog.ts";
 import { DuckbackError } from "../core/errors.ts";
 import type { Phase, ProgressSink } from "../core/progress.ts";
 import type { Engine } from "../docker/engine.ts";
+import { JournalFile, type NewJournal } from "../repository/journal.ts";
 import { acquireLock } from "../repository/lock.ts";
 import type { Home } from "../repository/home.ts";
 
@@ -52,6 +53,20 @@ export function takeLock(ctx: Context): Promise<Disposable> {
     pid: Deno.pid,
     operation: ctx.command,
     since: ctx.now().toISOString(),
+  });
+}
+
+/** Writes the journal of a run, before it touches anything. */
+export function openJournal(
+  ctx: Context,
+  run: Omit<NewJournal, "operation" | "pid" | "started_at">,
+): JournalFile {
+  const started_at = ctx.now().toISOString();
+  return JournalFile.create(ctx.home, {
+    operation: ctx.command,
+    pid: Deno.pid,
+    started_at,
+    ...run,
   });
 }
 

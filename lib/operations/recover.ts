@@ -17,6 +17,7 @@ import { connect, note, phase, takeLock, withCatalog } from "./context.ts";
 import { names } from "./quiesced.ts";
 import { currentSettings } from "./settings.ts";
 import { removeStaging, swapOut } from "./swap.ts";
+import { keepForUndo, settleUndo } from "./undo_trees.ts";
 import { manifestRowsPath } from "./write_archive.ts";
 
 const ENGINE_WAIT_MS = 15_000;
@@ -83,15 +84,7 @@ async function mend(ctx: Context, journal: JournalFile, recovery: Recovery) {
     "recover",
     `"${data.operation}" of ${data.started_at} (pid ${data.pid}) died: mending`,
   );
-  if (!data.committed) {
-    for (const step of [...data.swaps].reverse()) {
-      const was = step.phase;
-      swapOut(step, () => journal.save());
-      if (was !== "staged") recovery.trees.push(step.live);
-    }
-    await removeStaging(data.swaps);
-    journal.save({ swaps: [] });
-  }
+  await mendTrees(ctx, journal, recovery);
   if (data.plan) {
     const plan = data.plan as QuiescePlan;
     const { startAll } = await import("../docker/quiesce.ts");
@@ -104,6 +97,24 @@ async function mend(ctx: Context, journal: JournalFile, recovery: Recovery) {
   if (data.archive) removeTraces(data.archive);
   await auditRecovery(ctx, journal, recovery);
   journal.finish();
+}
+
+/** Whole old trees or whole new ones, and what `--undo` is to know of it. */
+async function mendTrees(ctx: Context, journal: JournalFile, recovery: Recovery) {
+  const { kind, committed, swaps } = journal.data;
+  if (swaps.length === 0) return;
+  if (committed) {
+    if (kind === "rollback") await keepForUndo(ctx, journal);
+    return;
+  }
+  const moved = swaps.filter((step) => step.phase !== "staged").map((step) => step.live);
+  if (kind === "undo") settleUndo(ctx, journal);
+  else {
+    for (const step of [...swaps].reverse()) swapOut(step, () => journal.save());
+    await removeStaging(swaps);
+    journal.save({ swaps: [] });
+  }
+  recovery.trees.push(...moved);
 }
 
 /** After a power loss duckback may be up before the engine is: it gets a while. */

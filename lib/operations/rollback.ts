@@ -12,18 +12,19 @@ import { count } from "../core/units.ts";
 import type { QuiescePlan } from "../docker/quiesce.ts";
 import * as posix from "../posix/mod.ts";
 import { diskError } from "../repository/durable.ts";
-import { JournalFile } from "../repository/journal.ts";
+import type { JournalFile } from "../repository/journal.ts";
+import type { UndoRecord } from "../repository/undo_record.ts";
 import { audited } from "./audit.ts";
 import { runBackup } from "./backup.ts";
 import type { Context } from "./context.ts";
-import { note, phase } from "./context.ts";
+import { note, openJournal, phase } from "./context.ts";
 import { beginExclusive } from "./exclusive.ts";
 import { awaitHealth, type HealthOutcome } from "./health.ts";
 import { findBackup } from "./list.ts";
 import { planNow, Quiesced } from "./quiesced.ts";
 import { planRollback, type RollbackPlan, safetyPlan } from "./rollback_plan.ts";
 import { noteStaged, prepareSwap, removeStaging, stagedPath, swapIn, swapOut } from "./swap.ts";
-import { keepForUndo } from "./undo.ts";
+import { keepForUndo } from "./undo_trees.ts";
 import { checkArchive, requireRestorable, verifyOne } from "./verify.ts";
 
 export interface RollbackRequest {
@@ -75,8 +76,7 @@ async function replace(
   try {
     const report = await stage(ctx, plan, journal);
     const done = await swap(ctx, plan, request, journal);
-    await keepForUndo(ctx, plan, journal.data.swaps);
-    journal.finish();
+    await keepForUndo(ctx, journal);
     const problems = report.warnings.map((warning) => `${warning.path}: ${warning.message}`);
     problems.push(...await proveSafety(ctx, done.safety_backup));
     return {
@@ -90,13 +90,19 @@ async function replace(
       downtime_ms: done.downtime_ms,
     };
   } catch (cause) {
-    if (!journal.data.committed) {
-      await removeStaging(journal.data.swaps);
-      journal.save({ swaps: [] });
-    }
-    journal.finish();
+    await dropStaging(journal);
     throw cause;
+  } finally {
+    journal.finish();
   }
+}
+
+/** Removes what was extracted, unless a swap could not be taken back: then `recover` needs it. */
+async function dropStaging(journal: JournalFile) {
+  const { committed, swaps } = journal.data;
+  if (committed || swaps.some((step) => step.phase !== "staged")) return;
+  await removeStaging(swaps);
+  journal.save({ swaps: [] });
 }
 
 /** Extracts each source beside (or inside) its live tree. Nothing live is touched. */
@@ -169,7 +175,7 @@ async function swap(
     await returnToOld(ctx, plan, quiesce, journal);
     throw failure;
   }
-  journal.save({ committed: true });
+  journal.save({ committed: true, undo: undoRecord(ctx, plan, journal) });
   return { safety_backup, health, downtime_ms: quiesced.downtime_ms };
 }
 
@@ -240,6 +246,19 @@ async function makeSafetyBackup(
   }
 }
 
+/** What `rollback --undo` needs; in the journal with the commit, so that no crash can lose it. */
+function undoRecord(ctx: Context, plan: RollbackPlan, journal: JournalFile): UndoRecord {
+  return {
+    stack: plan.stack.name,
+    work_dir: plan.stack.work_dir,
+    backup_id: plan.record.id,
+    backup_name: plan.record.backup_name,
+    at: ctx.now().toISOString(),
+    applied: true,
+    swaps: journal.data.swaps,
+  };
+}
+
 /** The safety backup is read back only now that the services run. */
 async function proveSafety(ctx: Context, safety: BackupRecord | null): Promise<string[]> {
   if (!safety) return [];
@@ -250,19 +269,10 @@ async function proveSafety(ctx: Context, safety: BackupRecord | null): Promise<s
 }
 
 function beginJournal(ctx: Context, plan: RollbackPlan): JournalFile {
-  return JournalFile.create(ctx.home, {
-    version: 1,
-    id: `${plan.record.id}-rollback-${ctx.now().getTime()}`,
-    operation: ctx.command,
+  return openJournal(ctx, {
+    kind: "rollback",
     stack: plan.stack.name,
     work_dir: plan.stack.work_dir,
-    pid: Deno.pid,
-    started_at: ctx.now().toISOString(),
-    backup_id: null,
-    archive: null,
-    partial: null,
-    plan: null,
-    swaps: [],
-    committed: false,
+    backup_id: plan.record.id,
   });
 }

@@ -6,6 +6,7 @@
 import { join } from "node:path";
 import { ensurePrivateDir, removeDurably, writeDurably } from "./durable.ts";
 import type { Home } from "./home.ts";
+import type { UndoRecord } from "./undo_record.ts";
 
 /** What a directory has besides its children: mode (07777), owner, modification time. */
 export interface RootMetadata {
@@ -47,6 +48,7 @@ export interface SwapStep {
 export interface Journal {
   version: 1;
   id: string;
+  kind: "backup" | "rollback" | "undo";
   operation: string;
   stack: string;
   work_dir: string;
@@ -58,19 +60,41 @@ export interface Journal {
   partial: string | null;
   /** The plan of lib/docker/quiesce.ts; null while nothing will be stopped, or once all runs again. */
   plan: unknown;
-  /** Trees being swapped; empty but for a rollback. */
+  /** Trees being swapped; empty for a backup. */
   swaps: SwapStep[];
-  /** True once every swap is done and the new trees stay, whatever happens. */
+  /** True once the trees stay as they are, whatever happens. */
   committed: boolean;
+  /** What `rollback --undo` is to know once this is over; null for a backup. */
+  undo: UndoRecord | null;
 }
+
+/** What a run must say of itself; the rest begins empty. */
+export type NewJournal =
+  & Pick<
+    Journal,
+    "kind" | "operation" | "stack" | "work_dir" | "pid" | "started_at" | "backup_id"
+  >
+  & Partial<Journal>;
 
 /** A journal on disk; every `save` is durable before it returns. */
 export class JournalFile {
   private constructor(readonly path: string, readonly data: Journal) {}
 
-  static create(home: Home, data: Journal): JournalFile {
+  static create(home: Home, run: NewJournal): JournalFile {
     ensurePrivateDir(home.journal);
-    const file = new JournalFile(join(home.journal, `${data.id}.json`), data);
+    const id = `${Date.parse(run.started_at)}-${run.pid}-${run.kind}`;
+    const data: Journal = {
+      version: 1,
+      id,
+      archive: null,
+      partial: null,
+      plan: null,
+      swaps: [],
+      committed: false,
+      undo: null,
+      ...run,
+    };
+    const file = new JournalFile(join(home.journal, `${id}.json`), data);
     file.save();
     return file;
   }
@@ -82,8 +106,8 @@ export class JournalFile {
 
   /** Removes the journal, unless services or trees still wait for `recover`. */
   finish(): void {
-    const swapped = this.data.swaps.length > 0 && !this.data.committed;
-    if (this.data.plan === null && !swapped) removeDurably(this.path);
+    const { plan, swaps, committed } = this.data;
+    if (plan === null && (committed || swaps.length === 0)) removeDurably(this.path);
   }
 
   /** Opens what an earlier run left. Raises SyntaxError or TypeError where it is no journal. */

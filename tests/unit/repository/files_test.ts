@@ -5,10 +5,10 @@ import { PendingArchive } from "../../../lib/repository/pending_archive.ts";
 import { ensurePrivateDir, writeDurably } from "../../../lib/repository/durable.ts";
 import { homeAt } from "../../../lib/repository/home.ts";
 import {
-  type Journal,
   JournalFile,
   keepAside,
   listJournals,
+  type NewJournal,
 } from "../../../lib/repository/journal.ts";
 
 function inTemp(use: (dir: string) => void) {
@@ -79,28 +79,22 @@ Deno.test("ensurePrivateDir() makes 0700 directories", () =>
     assert.equal(Deno.statSync(join(dir, "a/b")).mode! & 0o777, 0o700);
   }));
 
-function journal(id: string): Journal {
+function journal(): NewJournal {
   return {
-    version: 1,
-    id,
+    kind: "backup",
     operation: "backup create",
     stack: "shop",
     work_dir: "/srv/shop",
     pid: 1,
     started_at: "2026-11-22T06:00:00Z",
     backup_id: 1,
-    archive: null,
-    partial: null,
-    plan: null,
-    swaps: [],
-    committed: false,
   };
 }
 
 Deno.test("JournalFile.finish() keeps a journal that still has services to start", () =>
   inTemp((dir) => {
     const home = homeAt(dir);
-    const file = JournalFile.create(home, journal("a"));
+    const file = JournalFile.create(home, journal());
     file.save({ plan: { items: [1] } });
     file.finish();
     assert.deepEqual(JournalFile.read(listJournals(home)[0]).data.plan, { items: [1] });
@@ -112,7 +106,7 @@ Deno.test("JournalFile.finish() keeps a journal that still has services to start
 Deno.test("keepAside() takes an unreadable journal out of the way but not away", () =>
   inTemp((dir) => {
     const home = homeAt(dir);
-    const file = JournalFile.create(home, journal("b"));
+    const file = JournalFile.create(home, journal());
     Deno.writeTextFileSync(file.path, "{ not json");
     assert.throws(() => JournalFile.read(file.path), SyntaxError);
     const aside = keepAside(file.path);

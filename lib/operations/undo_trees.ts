@@ -1,0 +1,22 @@
+/** The trees that rollbacks keep: which rollback can be undone, and getting there after a crash. */
+import type { JournalFile } from "../repository/journal.ts";
+import { readUndo, writeUndo } from "../repository/undo_record.ts";
+import type { Context } from "./context.ts";
+import { removeStaging, swapOut } from "./swap.ts";
+
+/** Makes a committed rollback the one to undo; the trees kept for the one before are removed. */
+export async function keepForUndo(ctx: Context, journal: JournalFile) {
+  const record = journal.data.undo!;
+  const before = readUndo(ctx.home, record.stack);
+  writeUndo(ctx.home, record);
+  const kept = new Set(record.swaps.map((step) => step.staging));
+  await removeStaging((before?.swaps ?? []).filter((step) => !kept.has(step.staging)));
+}
+
+/** After an undo that broke off: back to where its rollback is not in force. Any state will do. */
+export function settleUndo(ctx: Context, journal: JournalFile) {
+  const record = journal.data.undo!;
+  for (const step of journal.data.swaps) swapOut(step, () => journal.save());
+  writeUndo(ctx.home, { ...record, applied: false, swaps: journal.data.swaps });
+  journal.save({ committed: true });
+}

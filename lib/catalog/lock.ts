@@ -1,6 +1,6 @@
 /** One process at a time: an advisory lock beside the catalogue, waited for by polling with jitter. */
 import { throwIfAborted } from "../core/errors.ts";
-import { deniedError, lockedError } from "./failure.ts";
+import { deniedError, describeHolder, lockedError } from "./failure.ts";
 import type { Holder } from "./types.ts";
 
 // DuckDB has a lock of its own, but a POSIX record lock: it does not keep the same process out, and
@@ -12,8 +12,8 @@ export interface WaitOptions {
   deadline: number;
   /** Total patience in ms; only for the message. */
   timeout_ms: number;
-  /** Called once, when the first try found it taken. */
-  on_wait?: (holder: Holder | null) => void;
+  /** Called once with the holder's name, when the first try found it taken. */
+  on_wait?: (holder: string) => void;
   /** Ends the waiting with INTERRUPTED. */
   signal?: AbortSignal;
 }
@@ -51,7 +51,7 @@ async function poll(
   for (;; waiting.attempt++) {
     const lock = tryLock(file);
     if (lock) return lock;
-    if (waiting.attempt === 0) opts.on_wait?.(readHolder(path));
+    if (waiting.attempt === 0) opts.on_wait?.(describeHolder(readHolder(path)));
     if (performance.now() >= opts.deadline) {
       throw lockedError(path.replace(/lock$/, "duckdb"), readHolder(path), opts.timeout_ms);
     }

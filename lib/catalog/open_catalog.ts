@@ -4,7 +4,7 @@ import { isUtf8 } from "../core/paths.ts";
 import { Actions } from "./actions.ts";
 import { Backups } from "./backups.ts";
 import type { Database } from "./duckdb.ts";
-import { deniedError, failureKind, holderFromMessage, lockedError, openError } from "./failure.ts";
+import { deniedError, describeHolder, failureKind, holderFromMessage, lockedError, openError } from "./failure.ts";
 import { parentOf } from "./files.ts";
 import { acquireLock, pause, type WaitOptions } from "./lock.ts";
 import { knownMigrations, type Migration } from "./migrations.ts";
@@ -12,15 +12,17 @@ import { openMigrated } from "./migrate.ts";
 import { ServiceStatusHistory } from "./service_status.ts";
 import { Session } from "./session.ts";
 import { SettingsTable } from "./settings_table.ts";
-import type { Holder } from "./types.ts";
 
 export interface OpenOptions {
   /** duckback's home; made with mode 0700 if it is not there. */
   home: string;
   /** How long to wait for another process; default 30,000. */
   timeout_ms?: number;
-  /** Called once if another process has the catalogue and this one begins to wait. */
-  on_wait?: (holder: Holder | null) => void;
+  /**
+   * Called once if another process has the catalogue and this one begins to wait, with its name:
+   * "process 12 (duckback backup)", or "another process".
+   */
+  on_wait?: (holder: string) => void;
   /** Ends the waiting with INTERRUPTED. */
   signal?: AbortSignal;
   /** For tests. */
@@ -114,7 +116,7 @@ async function openPatiently(
     } catch (error) {
       if (failureKind(error) !== "locked") throw openError(path, error);
       const holder = holderFromMessage(error);
-      if (attempt === 0) wait.on_wait?.(holder);
+      if (attempt === 0) wait.on_wait?.(describeHolder(holder));
       if (performance.now() >= wait.deadline) throw lockedError(path, holder, wait.timeout_ms);
       throwIfAborted(wait.signal);
       await pause(60);

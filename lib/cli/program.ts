@@ -2,7 +2,7 @@
 import { Command, CommanderError } from "./commander.ts";
 import { DuckbackError } from "../core/errors.ts";
 import { VERSION } from "../core/version.ts";
-import { collect, examples } from "./options.ts";
+import { collect, examples, oneOf } from "./options.ts";
 import { addBackup } from "./backup.ts";
 import { addConfig } from "./config.ts";
 import { addRestore } from "./restore.ts";
@@ -49,6 +49,12 @@ function build(session: Session): Command {
     .option("--home <dir>", "duckback's home (default: $DUCKBACK_HOME, /var/lib/duckback for root)")
     .option("--work-dir <dir>", "the stack's directory (default: the current one)")
     .option("--stack <name>", "a stack known by name")
+    .option(
+      "--progress <how>",
+      "auto (a line at a terminal), json (events as JSON lines on standard error) or none",
+      oneOf("auto", "json", "none"),
+      "auto",
+    )
     .option("-f, --file <file>", "compose file, may be given more than once", collect)
     .addHelpText("after", EPILOG)
     .showHelpAfterError(false)

@@ -34,6 +34,7 @@ export interface Globals {
   workDir?: string;
   stack?: string;
   file?: string[];
+  progress?: "auto" | "json" | "none";
 }
 
 export class Session {
@@ -86,7 +87,10 @@ export class Session {
   #progress(): (event: ProgressEvent) => void {
     const { terminal, globals } = this;
     const verbosity = globals.quiet ? "quiet" : globals.verbose ? "verbose" : "normal";
-    if (terminal.stderr_terminal && !globals.quiet) {
+    if (globals.progress === "json") {
+      return (event) => terminal.err(JSON.stringify(event) + "\n");
+    }
+    if (terminal.stderr_terminal && !globals.quiet && globals.progress !== "none") {
       this.#line = new ProgressLine(terminal.err, terminal.columns, this.err_style);
     }
     const logger = logTo(

@@ -96,6 +96,7 @@ export async function checkArchive(ctx: Context, record: BackupRecord): Promise<
     sha256: record.backup_hash,
     expected: await manifestHashes(record),
     progress: ctx.progress,
+    totals: { files: record.file_count ?? 0, bytes: record.source_bytes ?? 0 },
     signal: ctx.signal,
   });
 }

@@ -596,6 +596,18 @@ Deno.test("a pipe sees no progress and no colour; standard error has no noise", 
   assert.equal(quiet.stdout + quiet.stderr, "");
 });
 
+Deno.test("--progress json gives events as JSON lines on standard error", async () => {
+  await using place = new Place();
+  const dir = place.tree("shop", { "a": "a".repeat(100_000) });
+  const { stderr } = await place.ok(["backup", "create", "--progress", "json"], { cwd: dir });
+  const events = stderr.trim().split("\n").map((line) => JSON.parse(line));
+  const phases = events.filter((event) => event.type === "phase").map((event) => event.phase);
+  assert.deepEqual(phases, ["measure", "archive", "finish", "verify"]);
+  const last = events.findLast((event) => event.type === "progress");
+  assert.equal(last.total_bytes, 100_000);
+  assert.equal(last.bytes, 100_000);
+});
+
 Deno.test("--exclude and --source choose what is backed up; --dry-run writes nothing", async () => {
   await using place = new Place();
   const dir = place.tree("shop", { "keep": "k", "x.tmp": "t", "cache/c": "c", "sub/y.tmp": "t" });

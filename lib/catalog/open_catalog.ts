@@ -4,7 +4,14 @@ import { isUtf8 } from "../core/paths.ts";
 import { Actions } from "./actions.ts";
 import { Backups } from "./backups.ts";
 import type { Database } from "./duckdb.ts";
-import { deniedError, describeHolder, failureKind, holderFromMessage, lockedError, openError } from "./failure.ts";
+import {
+  deniedError,
+  describeHolder,
+  failureKind,
+  holderFromMessage,
+  lockedError,
+  openError,
+} from "./failure.ts";
 import { parentOf } from "./files.ts";
 import { acquireLock, pause, type WaitOptions } from "./lock.ts";
 import { knownMigrations, type Migration } from "./migrations.ts";

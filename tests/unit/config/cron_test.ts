@@ -25,7 +25,7 @@ Deno.test("checkCron() says what is wrong", () => {
     ["", /1 fields instead of 5/],
     ["0 2 * *", /4 fields/],
     ["0 0 2 * * *", /6 fields/],
-    ["60 * * * *", /"60" is cannot be the minute \(0 to 59\)/],
+    ["60 * * * *", /"60" cannot be the minute \(0 to 59\)/],
     ["* 24 * * *", /"24" cannot be the hour/],
     ["* * 0 * *", /cannot be the day of month/],
     ["* * * 13 *", /cannot be the month/],

@@ -95,12 +95,6 @@ function checkRequest(session: Session, request: BackupRequest) {
       hint: "Pipe it: duckback backup create --output - | ssh host 'cat > x.tar.gz'",
     });
   }
-  if (request.compression === "gzip" && (request.level ?? 0) > 9) {
-    throw new DuckbackError(
-      "USAGE",
-      `Cannot compress with gzip level ${request.level}: it has 0 to 9`,
-    );
-  }
 }
 
 async function create(session: Session, request: BackupRequest) {

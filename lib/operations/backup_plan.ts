@@ -19,7 +19,7 @@ import { ensurePrivateDir } from "../repository/durable.ts";
 import { archiveExtension, backupName, compressionOf, sidecarPath } from "../repository/naming.ts";
 import type { Context } from "./context.ts";
 import { planFor, servicesRunning } from "./quiesced.ts";
-import { currentSettings } from "./settings.ts";
+import { effectiveSettings } from "./settings.ts";
 import { findStack } from "./stacks.ts";
 
 /** What a caller asks for; null leaves it to the settings. */
@@ -84,7 +84,7 @@ export interface BackupPlan {
 
 /** Decides; touches nothing but the backup directory, which it makes if it is missing. */
 export async function planBackup(ctx: Context, request: BackupRequest): Promise<BackupPlan> {
-  const settings = await currentSettings(ctx);
+  const { settings, explicit } = await effectiveSettings(ctx);
   const { stack, engine } = await findStack(ctx, {
     sources: request.sources,
     anonymous_volumes: request.anonymous_volumes,
@@ -109,9 +109,7 @@ export async function planBackup(ctx: Context, request: BackupRequest): Promise<
     mode,
     quiesce: planFor(stack, mode),
     compression: place.compression,
-    level: place.compression === "none"
-      ? 0
-      : request.level ?? defaultLevel(place.compression, settings),
+    level: levelFor(place.compression, request, settings, explicit),
     exclude: [...settings["backup.exclude"], ...request.exclude],
     verify: (request.verify ?? settings["backup.verify_after_backup"]) && place.path !== "-",
     min_free_bytes: settings["backup.min_free_bytes"],
@@ -129,10 +127,28 @@ export function runs(stack: Stack): boolean {
   return stack.containers.some((container) => container.state === "running");
 }
 
-/** `backup.compression_level` is meant for `backup.compression`; another one has its own default. */
-function defaultLevel(compression: Compression, settings: Settings): number {
-  if (compression === settings["backup.compression"]) return settings["backup.compression_level"];
-  return compression === "zstd" ? 3 : 6;
+/** Where nobody chose a level: what the algorithm is usually run with. */
+const USUAL_LEVEL: Record<Compression, number> = { gzip: 6, zstd: 3, none: 0 };
+
+/** `backup.compression_level` is meant for `backup.compression`, and only where somebody set it. */
+function levelFor(
+  compression: Compression,
+  request: BackupRequest,
+  settings: Settings,
+  explicit: Set<string>,
+): number {
+  if (compression === "none") return 0;
+  const meant = compression === settings["backup.compression"] &&
+    explicit.has("backup.compression_level");
+  const level = request.level ??
+    (meant ? settings["backup.compression_level"] : USUAL_LEVEL[compression]);
+  const [least, most] = compression === "gzip" ? [0, 9] : [1, 22];
+  if (level >= least && level <= most) return level;
+  throw new DuckbackError(
+    "USAGE",
+    `Cannot compress with ${compression} level ${level}: it has ${least} to ${most}`,
+    { hint: "Give --level, or set backup.compression_level." },
+  );
 }
 
 function outputPlace(

@@ -33,8 +33,15 @@ function host(ctx: Context) {
 
 /** What holds now, defaults filled in. */
 export async function currentSettings(ctx: Context): Promise<Settings> {
+  return (await effectiveSettings(ctx)).settings;
+}
+
+/** The same, and which keys were set by somebody. */
+export async function effectiveSettings(
+  ctx: Context,
+): Promise<{ settings: Settings; explicit: Set<string> }> {
   const stored = await withCatalog(ctx, (catalog) => catalog.settings.values());
-  return resolveSettings(stored, host(ctx));
+  return { settings: resolveSettings(stored, host(ctx)), explicit: new Set(Object.keys(stored)) };
 }
 
 /** All settings in the order of the documentation. */

@@ -17,34 +17,50 @@ globalThis.addEventListener("unhandledrejection", (event) => {
 
 const utf8 = new TextEncoder();
 
-Deno.exit(
-  await run(Deno.args, {
-    env: Deno.env.toObject(),
-    cwd: Deno.cwd(),
-    uid: Deno.uid(),
-    signal: stop.signal,
-    now: () => new Date(),
-    stdin_terminal: Deno.stdin.isTerminal(),
-    stdout_terminal: Deno.stdout.isTerminal(),
-    stderr_terminal: Deno.stderr.isTerminal(),
-    columns: () => {
-      try {
-        return Deno.consoleSize().columns;
-      } catch {
-        return 80;
-      }
-    },
-    out: (text) => write(Deno.stdout, text),
-    err: (text) => write(Deno.stderr, text),
-  }),
-);
+/** Why standard output could not be written, where that was more than a reader gone away. */
+let unwritten: unknown = null;
 
-/** A reader that has gone away ends the output, not the run. */
+const code = await run(Deno.args, {
+  env: Deno.env.toObject(),
+  cwd: workingDirectory(),
+  uid: Deno.uid(),
+  signal: stop.signal,
+  now: () => new Date(),
+  stdin_terminal: Deno.stdin.isTerminal(),
+  stdout_terminal: Deno.stdout.isTerminal(),
+  stderr_terminal: Deno.stderr.isTerminal(),
+  columns: () => {
+    try {
+      return Deno.consoleSize().columns;
+    } catch {
+      return 80;
+    }
+  },
+  out: (text) => write(Deno.stdout, text),
+  err: (text) => write(Deno.stderr, text),
+});
+if (unwritten !== null) write(Deno.stderr, `error: Cannot write the output: ${unwritten}\n`);
+Deno.exit(unwritten !== null && code === 0 ? 1 : code);
+
+/** Where the directory one stands in was removed, its name: what needs it says that it is gone. */
+function workingDirectory(): string {
+  try {
+    return Deno.cwd();
+  } catch {
+    return Deno.env.get("PWD") ?? "/";
+  }
+}
+
+/**
+ * Throws nothing: an exception here would leave nobody to tell, and must not keep services stopped. A
+ * reader that has gone away ends the output, not the run; a full disk behind it is an error of the run.
+ */
 function write(stream: { writeSync(bytes: Uint8Array): number }, text: string) {
   const bytes = utf8.encode(text);
   try {
     for (let at = 0; at < bytes.length;) at += stream.writeSync(bytes.subarray(at));
   } catch (cause) {
-    if (!(cause instanceof Deno.errors.BrokenPipe)) throw cause;
+    const gone = cause instanceof Deno.errors.BrokenPipe;
+    if (!gone && stream === Deno.stdout) unwritten ??= cause;
   }
 }

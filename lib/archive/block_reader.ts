@@ -26,6 +26,9 @@ export interface BlockReaderOptions {
   onRaw?: (bytes: Uint8Array) => void;
 }
 
+/** An archive this long is decompressed before a worker would have started. */
+const SMALL = 512 << 10;
+
 /** Buffers are a multiple of this long, so that most fit the next block too. */
 const BUFFER_STEP = 256 << 10;
 
@@ -47,7 +50,7 @@ export class BlockReader implements ChunkSource, Disposable {
   readonly #onAbort = () => this.#pool?.[Symbol.dispose]();
 
   constructor(readonly file: ArchiveFile, readonly options: BlockReaderOptions = {}) {
-    const workers = options.workers ?? defaultWorkers();
+    const workers = options.workers ?? (file.size <= SMALL ? 0 : defaultWorkers());
     this.#pool = workers === 0 || file.compression === "none" ? null : new CodecPool(workers);
     // zstd's blocks are large: one for each worker and one more are enough, and memory counts.
     this.#most = Math.max(1, file.compression === "zstd" ? workers + 1 : workers * 2);
@@ -112,7 +115,7 @@ export class BlockReader implements ChunkSource, Disposable {
   #decompress(cut: Cut, bytes: Uint8Array<ArrayBuffer>): Promise<Answer> {
     const { codec, content: size } = cut;
     const input = bytes.buffer;
-    if (codec === null) return Promise.resolve({ ok: true, output: bytes, input });
+    if (codec === null) return Promise.resolve({ ok: true, output: bytes, input, digests: [] });
     const task: Task = { act: "decompress", codec, size, input, length: bytes.length };
     if (this.#pool === null) return Promise.resolve(perform(task));
     const answer = this.#pool.run(task);

@@ -7,6 +7,7 @@ import { DuckbackError, interrupted } from "../core/errors.ts";
 import type { Compression } from "../core/model.ts";
 import { BLOCK_BYTES } from "./codec.ts";
 import { CodecPool, defaultWorkers } from "./codec_pool.ts";
+import { hashSpans, perform } from "./codec_task.ts";
 import { type FrameSizes, writeSeekTable } from "./seek_table.ts";
 
 export interface BlockWriterOptions {
@@ -25,12 +26,25 @@ export interface BlockRef {
   offset: number;
 }
 
+/** What gets the digest of its content. */
+export interface Hashed {
+  sha256: string | null;
+}
+
+/** A block's bytes as they are to be written; `kept` is the buffer to use again behind that, if any. */
+interface Compressed {
+  bytes: Uint8Array;
+  kept: ArrayBuffer | null;
+}
+
 interface Sealed {
   ref: BlockRef;
   content: number;
-  /** Compressed bytes, and the buffer to use again once they are written. */
-  result: Promise<{ bytes: Uint8Array; buffer: ArrayBuffer }>;
+  result: Promise<Compressed>;
 }
+
+/** Blocks no longer than this are not worth a worker's start (35 ms), or the way to it. */
+const INLINE: Record<Compression, number> = { gzip: 256 << 10, zstd: 1 << 20, none: Infinity };
 
 export class BlockWriter implements Disposable {
   /** The block being filled, and how much of it is. Write behind `used`, then call `advance`. */
@@ -38,7 +52,10 @@ export class BlockWriter implements Disposable {
   used = 0;
   #ref: BlockRef = { offset: -1 };
   readonly #free: ArrayBuffer[] = [];
-  readonly #blockBytes: number;
+  readonly #mostSealed: number;
+  /** Parts of the block being filled whose digests are wanted: offset and length in turn, and for whom. */
+  #spans: number[] = [];
+  #hashed: Hashed[] = [];
   readonly #pool: CodecPool | null;
   readonly #sealed: Sealed[] = [];
   readonly #frames: FrameSizes[] = [];
@@ -52,11 +69,12 @@ export class BlockWriter implements Disposable {
 
   constructor(readonly options: BlockWriterOptions) {
     const workers = options.workers ?? defaultWorkers();
-    this.#blockBytes = BLOCK_BYTES[options.compression];
+    const blockBytes = BLOCK_BYTES[options.compression];
     this.#pool = options.compression === "none" ? null : new CodecPool(workers);
-    // Two for each worker (one at work, one waiting for it), one that is filled and its spare.
-    for (let i = 0; i < workers * 2 + 1; i++) this.#free.push(new ArrayBuffer(this.#blockBytes));
-    this.buffer = new Uint8Array(this.#blockBytes);
+    // One for each worker, one that waits for a worker, and its spare; and the one that is filled.
+    for (let i = 0; i < workers + 2; i++) this.#free.push(new ArrayBuffer(blockBytes));
+    this.#mostSealed = workers * 2 + 1;
+    this.buffer = new Uint8Array(blockBytes);
     options.signal.addEventListener("abort", this.#onAbort);
     if (options.signal.aborted) this.#onAbort();
   }
@@ -81,7 +99,8 @@ export class BlockWriter implements Disposable {
    * Must be asked before each `put`, and before each `advance` that may fill the block.
    */
   get ready(): boolean {
-    return this.#free.length > 0 && this.#failure === null;
+    return this.#free.length > 0 && this.#sealed.length < this.#mostSealed &&
+      this.#failure === null;
   }
 
   /** Waits until `ready`. Throws what went wrong in a worker or in `write`, and INTERRUPTED. */
@@ -118,6 +137,15 @@ export class BlockWriter implements Disposable {
     if (this.used === this.buffer.length) this.#seal();
   }
 
+  /**
+   * Notes that the `length` bytes behind `used`, which must all be in this block, are the content of
+   * `target`: its digest is there once the block is written.
+   */
+  hash(target: Hashed, length: number): void {
+    this.#spans.push(this.used, length);
+    this.#hashed.push(target);
+  }
+
   /** Ends the block being filled, even if there is room in it: what is put next begins a new one. */
   async flush(): Promise<void> {
     if (!this.ready) await this.wait();
@@ -126,12 +154,13 @@ export class BlockWriter implements Disposable {
 
   #seal(): void {
     if (this.used === 0) return;
-    const { buffer: bytes, used } = this;
-    const buffer = bytes.buffer as ArrayBuffer;
-    this.#sealed.push({ ref: this.#ref, content: used, result: this.#compress(buffer, used) });
+    const { used } = this;
+    this.#sealed.push({ ref: this.#ref, content: used, result: this.#compress(used) });
     this.#content += used;
     this.#ref = { offset: -1 };
     this.used = 0;
+    this.#spans = [];
+    this.#hashed = [];
     const next = this.#free.pop();
     // `ready` was true before the bytes were put, so there is one.
     if (next === undefined) throw new DuckbackError("INTERNAL", "No block buffer is free");
@@ -139,23 +168,28 @@ export class BlockWriter implements Disposable {
     void this.#drain();
   }
 
-  #compress(buffer: ArrayBuffer, length: number): Sealed["result"] {
-    const { compression, level } = this.options;
-    if (this.#pool === null || compression === "none") {
-      return Promise.resolve({ bytes: new Uint8Array(buffer, 0, length), buffer });
+  /** Compresses the block being filled, of which `length` bytes are used. */
+  #compress(length: number): Promise<Compressed> {
+    const { compression: codec, level } = this.options;
+    const buffer = this.buffer.buffer as ArrayBuffer;
+    const spans = this.#spans;
+    const hashed = this.#hashed;
+    const digested = (digests: string[]) => digests.forEach((hex, i) => hashed[i].sha256 = hex);
+    if (this.#pool === null || codec === "none") {
+      const bytes = this.buffer.subarray(0, length);
+      digested(hashSpans(bytes, spans));
+      return Promise.resolve({ bytes, kept: buffer });
     }
-    const answer = this.#pool.run({
-      act: "compress",
-      codec: compression,
-      level,
-      input: buffer,
-      length,
-    });
-    const result = answer.then((answer) => {
+    const task = { act: "compress" as const, codec, level, input: buffer, length, spans };
+    const answer = length <= INLINE[codec] ? perform(task) : this.#pool.run(task);
+    const result = Promise.resolve(answer).then((answer) => {
       if (!answer.ok) {
         throw new DuckbackError("INTERNAL", `Cannot compress a block: ${answer.error}`);
       }
-      return { bytes: answer.output, buffer: answer.input };
+      digested(answer.digests);
+      this.#free.push(answer.input);
+      this.#wakeUp();
+      return { bytes: answer.output, kept: null };
     });
     result.catch(() => {}); // It is awaited later, in order; until then nobody handles it.
     return result;
@@ -167,7 +201,7 @@ export class BlockWriter implements Disposable {
     this.#draining = true;
     try {
       for (let next = this.#sealed[0]; next !== undefined; next = this.#sealed[0]) {
-        const { bytes, buffer } = await next.result;
+        const { bytes, kept } = await next.result;
         if (this.#failure !== null) return;
         next.ref.offset = this.#written;
         this.#written += bytes.length;
@@ -177,9 +211,9 @@ export class BlockWriter implements Disposable {
         await this.#writeOut(bytes);
         if (this.#failure !== null) return;
         // Frees it now: waiting for the collector costs hundreds of megabytes.
-        if (bytes.buffer !== buffer) (bytes.buffer as ArrayBuffer).transfer(0);
+        if (kept === null) (bytes.buffer as ArrayBuffer).transfer(0);
+        else this.#free.push(kept);
         this.#sealed.shift();
-        this.#free.push(buffer);
         this.options.onWritten?.();
         this.#wakeUp();
       }

@@ -27,6 +27,8 @@ const FIXED = Uint8Array.of(0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 0, 3, 12, 0, 0x44, 0x4
 /** Larger buffers than this are never shared between results of node:zlib (its pool has 8 KiB). */
 export const SHARED_MOST = 64 << 10;
 
+const { ZSTD_c_compressionLevel, ZSTD_c_checksumFlag, ZSTD_c_contentSizeFlag } = zlib.constants;
+
 /** A block that does not hold what it should. */
 export class BlockError extends Error {
   override readonly name = "BlockError";
@@ -45,7 +47,8 @@ export function decompressBlock(codec: Codec, input: Uint8Array, size: number): 
 function gzipMember(level: number, input: Uint8Array): Uint8Array {
   // One output chunk that holds everything: the default of 16 KiB costs a tenth of the speed.
   const deflated = zlib.deflateRawSync(input, {
-    level,
+    // Deflate takes as long over what cannot be compressed as over text, zstd a fortieth of that.
+    level: looksRandom(input) && zstdSize(input) > input.length * RANDOM ? 0 : level,
     chunkSize: input.length + (input.length >> 8) + 1024,
   });
   const out = new Uint8Array(GZIP_HEADER + deflated.length + GZIP_TRAILER);
@@ -54,11 +57,51 @@ function gzipMember(level: number, input: Uint8Array): Uint8Array {
   view.setUint32(16, out.length, true);
   view.setUint32(20, input.length, true);
   out.set(deflated, GZIP_HEADER);
-  const whole = deflated.buffer as ArrayBuffer;
-  if (whole.byteLength > SHARED_MOST) whole.transfer(0); // freed now, not by the collector
+  giveBack(deflated);
   view.setUint32(out.length - 8, zlib.crc32(input), true);
   view.setUint32(out.length - 4, input.length, true);
   return out;
+}
+
+/** Frees memory now: waiting for the collector costs hundreds of megabytes. */
+function giveBack(result: Uint8Array): void {
+  const whole = result.buffer as ArrayBuffer;
+  if (whole.byteLength > SHARED_MOST) whole.transfer(0);
+}
+
+/** What zstd cannot make 1 % smaller, and has bytes this evenly spread, deflate cannot either. */
+const RANDOM = 0.99;
+const RANDOM_BITS = 7.95;
+const SLICE = 512;
+const SLICES = 64;
+
+/**
+ * True where a sample's bytes are spread as in media or archives: 32 KiB from all over the block, so
+ * that a twentieth of text among pictures is seen. Says nothing of repetitions.
+ */
+function looksRandom(input: Uint8Array): boolean {
+  const step = Math.floor(input.length / SLICES);
+  if (step < SLICE) return false; // a block this short is done in no time
+  const counts = new Uint32Array(256);
+  for (let slice = 0; slice < SLICES; slice++) {
+    const start = slice * step;
+    for (let i = start; i < start + SLICE; i++) counts[input[i]]++;
+  }
+  let bits = 0;
+  for (const count of counts) {
+    if (count > 0) bits -= count / (SLICE * SLICES) * Math.log2(count / (SLICE * SLICES));
+  }
+  return bits >= RANDOM_BITS;
+}
+
+function zstdSize(input: Uint8Array): number {
+  const frame = zlib.zstdCompressSync(input, {
+    chunkSize: input.length + (input.length >> 8) + 1024,
+    params: { [ZSTD_c_compressionLevel]: 1 },
+  });
+  const { length } = frame;
+  giveBack(frame);
+  return length;
 }
 
 /** Sizes that a member's header states, or null where this is not one of our members. */
@@ -100,8 +143,6 @@ function gunzipMember(input: Uint8Array, size: number): Uint8Array {
   }
   return output;
 }
-
-const { ZSTD_c_compressionLevel, ZSTD_c_checksumFlag, ZSTD_c_contentSizeFlag } = zlib.constants;
 
 function zstdFrame(level: number, input: Uint8Array): Uint8Array {
   return zlib.zstdCompressSync(input, {

@@ -6,11 +6,13 @@ import { cString } from "../posix/c_string.ts";
 import { closeQuietly } from "../posix/files.ts";
 import { AT_FDCWD } from "../posix/libc.ts";
 import { StatView } from "../posix/stat.ts";
+import { NO_XATTRS, xattrsAt } from "../posix/xattr.ts";
 import { BlockWriter } from "./block_writer.ts";
 import { makeExcluder } from "./exclude.ts";
 import { Packer, type Totals } from "./pack.ts";
 import { Pulse } from "./pulse.ts";
 import { FIRST_ENTRY, LAST_ENTRY } from "./self_entries.ts";
+import { type SparseMap, sparseMap } from "./sparse_map.ts";
 import { SkipList } from "./skip_list.ts";
 import { BLOCK, RECORD } from "./tar_header.ts";
 import { Walker } from "./walk.ts";
@@ -26,6 +28,8 @@ export interface WalkChoice {
   skip_paths?: string[];
   /** Leaves out what is mounted inside a source. */
   one_file_system?: boolean;
+  /** Leaves out what lies in directories that a CACHEDIR.TAG marks. */
+  exclude_caches?: boolean;
   signal?: AbortSignal;
 }
 
@@ -84,7 +88,7 @@ export async function measure(choice: WalkChoice): Promise<Totals> {
       totals.entries++;
       if (walk.type !== "file") continue;
       totals.files++;
-      totals.bytes += walk.stat.size;
+      totals.bytes += contentBytes(walk.stat);
     }
   }
   return totals;
@@ -139,6 +143,7 @@ function newWalker(choice: WalkChoice, warnings: Warnings, openFiles: boolean): 
     warnings,
     openFiles,
     oneFileSystem: choice.one_file_system ?? false,
+    excludeCaches: choice.exclude_caches ?? false,
   });
 }
 
@@ -150,13 +155,63 @@ async function addSource(source: Source, walk: Walker, packer: Packer, parents: 
   for (; more; more = walk.next()) {
     if (pulse.due()) await pulse.beat();
     if (!writer.ready) await writer.wait();
-    const entry = packer.addEntry(walk.path, walk.type, walk.stat, walk.link);
-    if (walk.fd < 0) continue;
-    if (!packer.addSmallContent(walk, entry)) await packer.addContent(walk, entry);
-    closeQuietly(walk.fd);
-    walk.fd = -1;
+    if (walk.fd < 0) packer.addCurrent(walk);
+    else {
+      await addFile(walk, packer);
+      closeQuietly(walk.fd);
+      walk.fd = -1;
+    }
   }
 }
+
+/** Puts the walk's current file; where it changes meanwhile, once more behind that. */
+async function addFile(walk: Walker, packer: Packer): Promise<void> {
+  const { stat } = walk;
+  let map: SparseMap | null = null;
+  if (stat.blocks * 512 < stat.size) map = await sparseMap(walk.fd, stat.size, packer.pulse);
+  const entry = await putFile(walk, packer, map);
+  const first = packer.changed;
+  if (first === null) return;
+  const { warnings, writer } = packer;
+  if (!walk.reopen()) {
+    packer.keep();
+    return warnings.add(first.code, walk.path, first.message, true);
+  }
+  // tar's rule makes this sound for every reader: of two entries of one path the later wins.
+  packer.supersede(entry, map);
+  if (!writer.ready) await writer.wait();
+  map = null;
+  if (stat.blocks * 512 < stat.size) map = await sparseMap(walk.fd, stat.size, packer.pulse);
+  await putFile(walk, packer, map);
+  const second = packer.changed;
+  if (second === null) {
+    const message = `${first.message}; it was read again, this time without a change`;
+    warnings.add("FILE_CHANGED", walk.path, message, false);
+  } else {
+    packer.keep();
+    const message = `${second.message}, twice: it does not keep still`;
+    warnings.add("FILE_CHANGED", walk.path, message, true);
+  }
+}
+
+async function putFile(
+  walk: Walker,
+  packer: Packer,
+  map: SparseMap | null,
+): Promise<ManifestEntry> {
+  const entry = packer.addCurrent(walk, map);
+  if (map !== null) await packer.addSparse(walk, entry, map);
+  else if (!packer.addSmallContent(walk, entry)) await packer.addContent(walk, entry);
+  return entry;
+}
+
+/** About what will be stored of a file: holes are not. */
+function contentBytes(stat: StatView): number {
+  // File systems may keep small files elsewhere than in blocks.
+  return stat.size < SMALL ? stat.size : Math.min(stat.size, stat.blocks * 512);
+}
+
+const SMALL = 64 << 10;
 
 /**
  * Stores the directories between the working directory and a source inside it, once each. Other
@@ -173,7 +228,8 @@ async function addParents(source: Source, packer: Packer, done: Set<string>): Pr
     done.add(parent);
     if (!stat.at(AT_FDCWD, cString(workDir + parent), true) || stat.type !== "directory") continue;
     if (!packer.writer.ready) await packer.writer.wait();
-    packer.addEntry(parent, "directory", stat, NO_LINK);
+    const xattrs = xattrsAt(cString(workDir + parent)) ?? NO_XATTRS;
+    packer.addEntry(parent, "directory", stat, NO_LINK, xattrs);
   }
 }
 

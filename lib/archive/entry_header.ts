@@ -8,7 +8,9 @@ import {
   writeChecksum,
   writeHeader,
 } from "./tar_header.ts";
-import { formatTime, PaxBuilder } from "./pax.ts";
+import { ACL_ACCESS, ACL_DEFAULT, type Xattr } from "../posix/xattr.ts";
+import { aclToText } from "./acl.ts";
+import { formatTime, PaxBuilder, XATTR } from "./pax.ts";
 
 /** An entry as it goes into a header. Names are bytes without NUL, directories without final slash. */
 export interface EntryHead {
@@ -28,6 +30,9 @@ export interface EntryHead {
   gname: Uint8Array;
   rdev_major: number;
   rdev_minor: number;
+  xattrs: readonly Xattr[];
+  /** The length that a sparse file really has, where `size` is that of map and data; else null. */
+  real_size: number | null;
 }
 
 export const TYPEFLAGS: Record<EntryType, string> = {
@@ -44,6 +49,20 @@ const BINARY = new TextEncoder().encode("BINARY");
 const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const SLASH = 0x2f;
 
+/** Keys of ACLs, as star began them. */
+export const ACCESS_KEY = "SCHILY.acl.access";
+export const DEFAULT_KEY = "SCHILY.acl.default";
+
+/** A "=" would end the key: GNU tar and bsdtar escape it so. */
+function escapeXattr(name: string): string {
+  return name.replace(/[%=]/g, (char) => char === "%" ? "%25" : "%3D");
+}
+
+/** The inverse of what is done to an attribute's name in a key. */
+export function unescapeXattr(key: string): string {
+  return key.replace(/%(25|3D)/gi, (_, code) => code === "25" ? "%" : "=");
+}
+
 /** Makes headers in a buffer of its own, which is used again for every entry. */
 export class HeaderBuilder {
   readonly #pax = new PaxBuilder();
@@ -51,7 +70,8 @@ export class HeaderBuilder {
 
   /** The entry's header bytes, a multiple of 512. A view: valid until the next call. */
   build(head: EntryHead): Uint8Array {
-    const name = head.type === "directory" ? withSlash(head.path) : head.path;
+    let name = head.type === "directory" ? withSlash(head.path) : head.path;
+    if (head.real_size !== null) name = sparseName(name);
     this.#collect(head, name);
     const body = this.#pax.length;
     const padded = Math.ceil(body / BLOCK) * BLOCK;
@@ -87,18 +107,26 @@ export class HeaderBuilder {
   #collect(head: EntryHead, name: Uint8Array): void {
     const pax = this.#pax;
     pax.clear();
+    const sparse = head.real_size !== null;
     const path = name.length > 100 || !isAscii(name);
     const link = head.link.length > 100 || !isAscii(head.link);
     const uname = head.uname.length > 31 || !isAscii(head.uname);
     const gname = head.gname.length > 31 || !isAscii(head.gname);
     if (
-      (path && !isUtf8(name)) || (link && !isUtf8(head.link)) ||
+      ((path || sparse) && !isUtf8(name)) || (link && !isUtf8(head.link)) ||
       (uname && !isUtf8(head.uname)) || (gname && !isUtf8(head.gname))
     ) {
       // Must come first: it tells how to take the values behind it.
       pax.raw("hdrcharset", BINARY);
     }
     if (path) pax.raw("path", name);
+    if (sparse) {
+      pax.text("GNU.sparse.major", "1");
+      pax.text("GNU.sparse.minor", "0");
+      // Behind "path", which Python's tarfile would else take for the name.
+      pax.raw("GNU.sparse.name", head.path);
+      pax.text("GNU.sparse.realsize", String(head.real_size));
+    }
     if (link) pax.raw("linkpath", head.link);
     if (uname) pax.raw("uname", head.uname);
     if (gname) pax.raw("gname", head.gname);
@@ -108,6 +136,14 @@ export class HeaderBuilder {
     if (head.mtime_ns !== 0 || head.mtime_s < 0 || head.mtime_s > MAX_OCTAL_11) {
       pax.text("mtime", formatTime(head.mtime_s, head.mtime_ns));
     }
+    for (const xattr of head.xattrs) this.#addXattr(xattr);
+  }
+
+  /** ACLs as text, which all tars read; everything else as bytes. */
+  #addXattr({ name, value }: Xattr): void {
+    const acl = name === ACL_ACCESS || name === ACL_DEFAULT ? aclToText(value) : null;
+    if (acl !== null) this.#pax.text(name === ACL_ACCESS ? ACCESS_KEY : DEFAULT_KEY, acl);
+    else this.#pax.raw(XATTR + escapeXattr(name), value);
   }
 }
 
@@ -126,6 +162,18 @@ function withSlash(path: Uint8Array): Uint8Array {
   out[path.length] = SLASH;
   return out;
 }
+
+/** "a/GNUSparseFile.0/b": what tars that know no sparse files make of one shall not look like it. */
+function sparseName(path: Uint8Array): Uint8Array {
+  const cut = path.lastIndexOf(SLASH) + 1;
+  const out = new Uint8Array(path.length + SPARSE_DIR.length);
+  out.set(path.subarray(0, cut));
+  out.set(SPARSE_DIR, cut);
+  out.set(path.subarray(cut), cut + SPARSE_DIR.length);
+  return out;
+}
+
+const SPARSE_DIR = new TextEncoder().encode("GNUSparseFile.0/");
 
 function isAscii(bytes: Uint8Array): boolean {
   for (let i = 0; i < bytes.length; i++) if (bytes[i] > 127) return false;

@@ -2,7 +2,7 @@
 import { DuckbackError } from "../core/errors.ts";
 import type { Warning } from "../core/model.ts";
 import { type ProgressSink, silent } from "../core/progress.ts";
-import { closeQuietly, syncFileSystem, writeAll } from "../posix/files.ts";
+import { closeQuietly, skip, syncFileSystem, truncate, writeAll } from "../posix/files.ts";
 import { ELOOP, ENOTDIR } from "../posix/libc.ts";
 import { effectiveIds } from "../posix/names.ts";
 import { asFileFailure, PosixError } from "../posix/posix_error.ts";
@@ -14,6 +14,7 @@ import { openSource } from "./open_source.ts";
 import { Pulse } from "./pulse.ts";
 import { EntryMaker, type Place } from "./restore_entry.ts";
 import { isSelf } from "./self_entries.ts";
+import { Space } from "./space.ts";
 import { readTar, type TarEntry, type TarHandler } from "./tar_reader.ts";
 import { Target } from "./target.ts";
 
@@ -36,13 +37,15 @@ export interface ExtractOptions {
   owners?: boolean;
   /** Makes device nodes; else they are warned of. */
   allow_devices?: boolean;
+  /** Bytes of content that the whole archive may hold: what its record says; more is ARCHIVE_CORRUPT. */
+  max_bytes?: number;
 }
 
 export interface ExtractReport {
   /** Entries restored. */
   entries: number;
   files: number;
-  /** Bytes of file content. */
+  /** Bytes of file content that were written: holes are not counted. */
   bytes: number;
   /** What was left out, counted by kind (NOT_RESTORED). */
   warnings: Warning[];
@@ -93,6 +96,8 @@ interface Output {
   entry: TarEntry;
   places: Place[];
   fds: number[];
+  /** Zeros to leave out between what was written last and what comes next. */
+  hole: number;
 }
 
 class Restore implements TarHandler, Disposable {
@@ -108,8 +113,17 @@ class Restore implements TarHandler, Disposable {
   /** Hard links that could not be made, by the archive path they point to. */
   #unlinked = new Map<string, { entry: TarEntry; place: Place }[]>();
   #second = false;
+  /** The entry whose content is handed over; null for the archive's own. */
+  #current: TarEntry | null = null;
+  /** Bytes of content in all entries, restored or not, and in the last one, whose path is `#path`. */
+  #declared = 0;
+  #content = 0;
+  #path = "";
+  /** True where the current entry replaces the one before it, which has the same path. */
+  #again = false;
+  readonly #space = new Space();
 
-  constructor(readonly archive: string, options: ExtractOptions) {
+  constructor(readonly archive: string, readonly options: ExtractOptions) {
     const rules = {
       owners: options.owners ?? effectiveIds().uid === 0,
       allowDevices: options.allow_devices ?? false,
@@ -133,10 +147,16 @@ class Restore implements TarHandler, Disposable {
   }
 
   entry(entry: TarEntry): void {
+    this.#current = null;
     if (isSelf(entry.path)) return;
+    this.#again = entry.path === this.#path;
+    if (this.#again) this.#declared -= this.#content;
+    this.#path = entry.path;
+    this.#current = entry;
     try {
       if (this.#second) this.#fetch(entry);
       else this.#restore(entry);
+      this.#content = 0;
     } catch (error) {
       throw error instanceof PosixError ? this.#explain(error, entry) : error;
     }
@@ -145,13 +165,15 @@ class Restore implements TarHandler, Disposable {
   #restore(entry: TarEntry): void {
     const place = this.#place(entry.path);
     if (place === null) return;
-    this.entries++;
+    if (!this.#again) this.entries++;
     // The last entry of a path is the one that counts, whatever an earlier one was.
     this.#directories.delete(place.shown);
     switch (entry.type) {
       case "file":
-        this.files++;
-        this.#output = { entry, places: [place], fds: [] };
+        if (!this.#again) this.files++;
+        else this.bytes -= this.#content;
+        this.#space.require(place.target.rootFd, entry, place.shown);
+        this.#output = { entry, places: [place], fds: [], hole: 0 };
         this.#output.fds.push(this.#maker.openFile(entry, place));
         break;
       case "directory":
@@ -170,20 +192,42 @@ class Restore implements TarHandler, Disposable {
   }
 
   data(bytes: Uint8Array): void {
+    if (this.#current !== null && !this.#second) this.#count(bytes.length);
     if (this.#output === null) return;
     const { fds, places } = this.#output;
     this.bytes += bytes.length;
+    this.#skipHole(this.#output);
     for (let i = 0; i < fds.length; i++) writeAll(fds[i], bytes, places[i].shown);
+  }
+
+  hole(length: number): void {
+    if (this.#output !== null) this.#output.hole += length;
+  }
+
+  #skipHole(output: Output): void {
+    if (output.hole === 0) return;
+    output.fds.forEach((fd, i) => skip(fd, output.hole, output.places[i].shown));
+    output.hole = 0;
   }
 
   end(): void {
     if (this.#output === null) return;
-    const { entry, places, fds } = this.#output;
+    const { entry, places, fds, hole } = this.#output;
+    if (hole > 0) fds.forEach((fd, i) => truncate(fd, entry.size, places[i].shown));
     while (fds.length > 0) {
       const fd = fds.pop()!;
       this.#maker.closeFile(entry, places[fds.length], fd);
     }
     this.#output = null;
+  }
+
+  /** More content than the record says: another archive than the one recorded, or a bomb. */
+  #count(bytes: number): void {
+    this.#content += bytes;
+    this.#declared += bytes;
+    if (this.#declared <= (this.options.max_bytes ?? Infinity)) return;
+    const state = `it holds more than the ${this.options.max_bytes} bytes of its record`;
+    throw this.#corrupt(state, this.#current!);
   }
 
   /** Where an entry goes; null where no route takes it. */
@@ -227,7 +271,7 @@ class Restore implements TarHandler, Disposable {
       if (firsts.some((first) => this.#maker.hardlink(link, place, first))) continue;
       firsts.push(place);
       if (entry.type === "file") {
-        this.#output ??= { entry, places: [], fds: [] };
+        this.#output ??= { entry, places: [], fds: [], hole: 0 };
         this.#output.places.push(place);
         this.#output.fds.push(this.#maker.openFile(entry, place));
       } else if (entry.type === "symlink") this.#maker.symlink(entry, place);
@@ -243,7 +287,7 @@ class Restore implements TarHandler, Disposable {
     // Entries come parents first, so from the last to the first children come before parents.
     for (const { entry, place } of [...this.#directories.values()].reverse()) {
       if (pulse.due()) await pulse.beat();
-      this.#maker.setMetadata(entry, place.target.directory(place.relative));
+      this.#maker.setMetadata(entry, place, place.target.directory(place.relative));
     }
     const synced = new Set<number>();
     for (const { target } of this.#routes) {

@@ -17,10 +17,14 @@ export async function* list(
   using source = openSource(file, options);
   const found: ManifestEntry[] = [];
   const parser = new TarParser(path, {
-    entry({ rdev_major: _major, rdev_minor: _minor, ...entry }: TarEntry) {
-      if (!isSelf(entry.path)) found.push(entry);
+    entry(entry: TarEntry) {
+      if (isSelf(entry.path)) return;
+      const { rdev_major: _major, rdev_minor: _minor, xattrs: _xattrs, stored: _stored, ...rest } =
+        entry;
+      found.push(rest);
     },
     data() {},
+    hole() {},
     end() {},
   });
   let offset = 0;

@@ -1,15 +1,19 @@
 /** Turns entries into tar stream: headers and contents go into blocks, digests and changes are noted. */
-import { createHash, hash as hashOnce } from "node:crypto";
+import { createHash, type Hash, hash as hashOnce } from "node:crypto";
 import { decodePath, encodePath } from "../core/paths.ts";
+import { DuckbackError } from "../core/errors.ts";
 import type { EntryType, ManifestEntry } from "../core/model.ts";
-import { tryRead } from "../posix/files.ts";
+import { seekTo, tryRead } from "../posix/files.ts";
 import { lastErrno } from "../posix/libc.ts";
 import { describeErrno } from "../posix/posix_error.ts";
 import { StatView } from "../posix/stat.ts";
+import { NO_XATTRS, type Xattr } from "../posix/xattr.ts";
 import type { BlockRef, BlockWriter } from "./block_writer.ts";
 import { type EntryHead, HeaderBuilder } from "./entry_header.ts";
 import { groupNames, userNames } from "./owners.ts";
 import type { Pulse } from "./pulse.ts";
+import { hashZeros } from "./hash_zeros.ts";
+import { MOST_HASHED_HOLES, type SparseMap } from "./sparse_map.ts";
 import { BLOCK } from "./tar_header.ts";
 import type { Walker } from "./walk.ts";
 import type { Warnings } from "./warnings.ts";
@@ -19,13 +23,21 @@ export interface Totals {
   files: number;
   /** All entries but the archive's own. */
   entries: number;
-  /** Bytes of content stored. */
+  /** Bytes of content stored; holes of sparse files are not counted. */
   bytes: number;
+}
+
+/** A file that was not the same at the end of its reading as at the beginning. */
+export interface Change {
+  code: "FILE_CHANGED" | "FILE_VANISHED";
+  message: string;
 }
 
 interface Pending {
   entry: ManifestEntry;
   ref: BlockRef;
+  /** False for a file whose content is still to come. */
+  whole: boolean;
 }
 
 const NOTHING = new Uint8Array(0);
@@ -40,6 +52,8 @@ export class Packer {
   readonly #after = new StatView();
   /** Entries whose block is not written yet, in the archive's order. */
   readonly #pending: Pending[] = [];
+  /** What happened to the last file while it was read; null where nothing did. */
+  changed: Change | null = null;
 
   constructor(
     readonly writer: BlockWriter,
@@ -52,10 +66,9 @@ export class Packer {
   /** Hands over, in the archive's order, all entries whose block is written. */
   flushEntries(): void {
     let done = 0;
-    while (done < this.#pending.length && this.#pending[done].ref.offset >= 0) {
-      const { entry, ref } = this.#pending[done];
-      // A file that is still being packed has no digest yet.
-      if (entry.type === "file" && entry.sha256 === null) break;
+    while (done < this.#pending.length) {
+      const { entry, ref, whole } = this.#pending[done];
+      if (ref.offset < 0 || !whole) break;
       entry.block_offset = ref.offset;
       this.onEntry(entry);
       done++;
@@ -79,11 +92,23 @@ export class Packer {
     this.writer.zeros(padding(content.length));
   }
 
+  /** Puts the walk's current entry; see `addEntry`. */
+  addCurrent(walk: Walker, map: SparseMap | null = null): ManifestEntry {
+    return this.addEntry(walk.path, walk.type, walk.stat, walk.link, walk.xattrs, map);
+  }
+
   /**
    * Puts `path` with the metadata of `stat`; for a file its header alone, and its content must be
    * put next. The writer must be ready. Returns the manifest's entry.
    */
-  addEntry(path: string, type: EntryType, stat: StatView, link: Uint8Array): ManifestEntry {
+  addEntry(
+    path: string,
+    type: EntryType,
+    stat: StatView,
+    link: Uint8Array,
+    xattrs: readonly Xattr[],
+    map: SparseMap | null = null,
+  ): ManifestEntry {
     const head = newHead(encodePath(path), type);
     head.mode = stat.mode;
     head.uid = stat.uid;
@@ -91,6 +116,11 @@ export class Packer {
     head.size = type === "file" ? stat.size : 0;
     head.mtime_s = stat.mtime_s;
     head.mtime_ns = stat.mtime_ns;
+    if (map !== null) {
+      head.real_size = head.size;
+      head.size = map.header.length + map.data;
+    }
+    head.xattrs = xattrs;
     head.link = link;
     head.uname = this.#users(head.uid);
     head.gname = this.#groups(head.gid);
@@ -102,7 +132,8 @@ export class Packer {
   }
 
   #putHead(path: string, head: EntryHead): ManifestEntry {
-    const { type, size, mode, uid, gid, mtime_s, mtime_ns } = head;
+    const { type, mode, uid, gid, mtime_s, mtime_ns } = head;
+    const size = head.real_size ?? head.size;
     const entry: ManifestEntry = {
       ...{ path, type, size, mode, uid, gid, mtime_s, mtime_ns },
       link: head.link.length === 0 ? null : decodePath(head.link),
@@ -110,7 +141,7 @@ export class Packer {
       block_offset: -1,
       block_inner: this.writer.used,
     };
-    this.#pending.push({ entry, ref: this.writer.ref });
+    this.#pending.push({ entry, ref: this.writer.ref, whole: type !== "file" });
     this.writer.put(this.#headers.build(head));
     this.totals.entries++;
     return entry;
@@ -140,51 +171,95 @@ export class Packer {
     const content = writer.buffer.subarray(writer.used, end);
     entry.sha256 = size === 0 ? EMPTY_SHA256 : hashOnce("sha256", content, "hex");
     writer.advance(size + padding(size));
-    this.#ended(walk, entry, done, errno);
+    this.#ended(walk, entry, size, done, errno);
     return true;
   }
 
   /** Puts the content of the walk's current file, however long. */
   async addContent(walk: Walker, entry: ManifestEntry): Promise<void> {
-    const { writer, pulse } = this;
     const digest = createHash("sha256");
-    let done = 0;
+    const found = await this.#copy(walk, entry.size, digest);
+    const sha256 = digest.digest("hex");
+    await this.#pad(entry.size);
+    entry.sha256 = sha256;
+    this.#ended(walk, entry, entry.size, found.got, found.errno);
+  }
+
+  /** Puts the map and the data of the walk's current file, whose entry was put with `map`. */
+  async addSparse(walk: Walker, entry: ManifestEntry, map: SparseMap): Promise<void> {
+    const { writer, pulse } = this;
+    for (let at = 0; at < map.header.length; at += READ_BYTES) {
+      if (!writer.ready) await writer.wait();
+      writer.put(map.header.subarray(at, at + READ_BYTES));
+    }
+    const hashed = entry.size - map.data <= MOST_HASHED_HOLES;
+    const digest = hashed ? createHash("sha256") : null;
+    let end = 0;
+    let missing = -1;
     let errno = 0;
-    let read = true;
-    let got = 0;
-    while (done < entry.size) {
+    for (let i = 0; i < map.segments.length; i += 2) {
+      const [start, length] = [map.segments[i], map.segments[i + 1]];
+      if (digest !== null) await hashZeros(digest, start - end, pulse);
+      seekTo(walk.fd, start);
+      const found = await this.#copy(walk, length, digest);
+      if (found.got < length && missing < 0) missing = start + found.got;
+      errno ||= found.errno;
+      end = start + length;
+    }
+    if (digest !== null) await hashZeros(digest, entry.size - end, pulse);
+    await this.#pad(map.data);
+    entry.sha256 = digest?.digest("hex") ?? null;
+    this.#ended(walk, entry, map.data, missing < 0 ? entry.size : missing, errno);
+  }
+
+  /**
+   * Puts `size` bytes from where the file stands. What it does not have is filled up with zeros: the
+   * header promised this much. Tells how many bytes were got, and the errno that ended the reading.
+   */
+  async #copy(walk: Walker, size: number, digest: Hash | null) {
+    const { writer, pulse } = this;
+    let got = size;
+    let errno = 0;
+    for (let done = 0; done < size;) {
       if (pulse.due()) await pulse.beat();
       if (!writer.ready) await writer.wait();
-      const want = Math.min(writer.space, entry.size - done, READ_BYTES);
+      const want = Math.min(writer.space, size - done, READ_BYTES);
       const room = writer.buffer.subarray(writer.used, writer.used + want);
       let n = want;
-      if (read) {
+      if (got === size) {
         n = tryRead(walk.fd, room);
         if (n <= 0) {
           errno = n < 0 ? lastErrno() : 0;
-          read = false;
           got = done;
           continue;
         }
-      } else {
-        room.fill(0); // The header promised this much: what is missing is filled up.
-      }
-      digest.update(n === want ? room : room.subarray(0, n));
+      } else room.fill(0);
+      digest?.update(n === want ? room : room.subarray(0, n));
       writer.advance(n);
       done += n;
       this.totals.bytes += n;
     }
-    entry.sha256 = digest.digest("hex");
-    if (!writer.ready) await writer.wait();
-    writer.zeros(padding(entry.size));
-    this.totals.bytes -= entry.size;
-    this.#ended(walk, entry, read ? done : got, errno);
+    this.totals.bytes -= size; // `#ended` counts the whole file.
+    return { got, errno };
   }
 
-  /** Counts a file whose content is put, and notes what happened to it meanwhile. */
-  #ended(walk: Walker, entry: ManifestEntry, got: number, errno: number): void {
+  async #pad(size: number): Promise<void> {
+    if (!this.writer.ready) await this.writer.wait();
+    this.writer.zeros(padding(size));
+  }
+
+  /**
+   * Counts a file whose content is put, and looks what happened to it meanwhile. Where something
+   * did, the caller must `keep` or `supersede` it.
+   */
+  #ended(walk: Walker, entry: ManifestEntry, stored: number, got: number, errno: number): void {
     this.totals.files++;
-    this.totals.bytes += entry.size;
+    this.totals.bytes += stored;
+    this.changed = this.#change(walk, entry, got, errno);
+    if (this.changed === null) this.keep();
+  }
+
+  #change(walk: Walker, entry: ManifestEntry, got: number, errno: number): Change | null {
     const before = walk.stat;
     const after = this.#after;
     if (errno !== 0) {
@@ -192,20 +267,38 @@ export class Packer {
         describeErrno(errno)
       }; zeros are stored`;
       this.warnings.add("UNREADABLE", entry.path, message, true);
-      return;
+      return null;
     }
-    if (!after.of(walk.fd)) return;
+    if (!after.of(walk.fd)) return null;
     if (after.nlink === 0 && before.nlink > 0) {
-      this.warnings.add("FILE_VANISHED", entry.path, "vanished while it was read", true);
+      return { code: "FILE_VANISHED", message: "vanished while it was read" };
     } else if (after.size !== entry.size || got !== entry.size) {
       const message = `changed from ${entry.size} to ${after.size} bytes while it was read`;
-      this.warnings.add("FILE_CHANGED", entry.path, message, true);
+      return { code: "FILE_CHANGED", message };
     } else if (
       after.mtime_ns !== before.mtime_ns || after.mtime_s !== before.mtime_s ||
       after.ctime_ns !== before.ctime_ns || after.ctime_s !== before.ctime_s
     ) {
-      this.warnings.add("FILE_CHANGED", entry.path, "was written to while it was read", true);
+      return { code: "FILE_CHANGED", message: "was written to while it was read" };
     }
+    return null;
+  }
+
+  /** Lets the last file, `changed` or not, into the manifest. */
+  keep(): void {
+    this.#pending[this.#pending.length - 1].whole = true;
+  }
+
+  /**
+   * Takes the last file, which is about to be put once more under the same path, out of the manifest
+   * and the totals: of several entries of one path the last one counts. It must have `changed`.
+   */
+  supersede(entry: ManifestEntry, map: SparseMap | null): void {
+    const last = this.#pending.pop();
+    if (last?.entry !== entry) throw new DuckbackError("INTERNAL", "The entry is written already");
+    this.totals.entries--;
+    this.totals.files--;
+    this.totals.bytes -= map?.data ?? entry.size;
   }
 }
 
@@ -213,6 +306,7 @@ function newHead(path: Uint8Array, type: EntryType): EntryHead {
   return {
     ...{ path, type, mode: 0, uid: 0, gid: 0, size: 0, mtime_s: 0, mtime_ns: 0 },
     ...{ link: NOTHING, uname: NOTHING, gname: NOTHING, rdev_major: 0, rdev_minor: 0 },
+    ...{ xattrs: NO_XATTRS, real_size: null },
   };
 }
 

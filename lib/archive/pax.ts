@@ -8,7 +8,14 @@
 /** Largest body of an extended header that is read: nothing honest needs more, and it is held whole. */
 export const MAX_PAX = 1 << 20;
 
+/** Before the name of an extended attribute; an empty value is a value there. */
+export const XATTR = "SCHILY.xattr.";
+/** A name has 255 bytes at most, each of which may be escaped with three. */
+const LONGEST_KEY = 1024;
+const REPEATED = new Set(["GNU.sparse.offset", "GNU.sparse.numbytes"]);
+
 const NEWLINE = 0x0a;
+const COMMA = 0x2c;
 const SPACE = 0x20;
 const EQUALS = 0x3d;
 const ZERO = 0x30;
@@ -91,7 +98,10 @@ export class PaxError extends Error {
   override readonly name = "PaxError";
 }
 
-/** Adds the records in `bytes` to `into`; an empty value removes a key. Throws PaxError. */
+/**
+ * Adds the records in `bytes` to `into`; an empty value removes a key. Keys are strings of bytes.
+ * Throws PaxError.
+ */
 export function readPax(bytes: Uint8Array, into: Map<string, Uint8Array>): void {
   for (let at = 0; at < bytes.length;) {
     let length = 0;
@@ -107,9 +117,23 @@ export function readPax(bytes: Uint8Array, into: Map<string, Uint8Array>): void 
     if (bytes[end - 1] !== NEWLINE) throw new PaxError("a pax record does not end in a newline");
     const equals = bytes.indexOf(EQUALS, i + 1);
     if (equals === -1 || equals >= end) throw new PaxError("a pax record has no value");
-    const key = String.fromCharCode(...bytes.subarray(i + 1, Math.min(equals, i + 513)));
-    if (equals === end - 2) into.delete(key);
-    else into.set(key, bytes.slice(equals + 1, end - 1));
+    const key = String.fromCharCode(
+      ...bytes.subarray(i + 1, Math.min(equals, i + LONGEST_KEY + 1)),
+    );
+    const value = bytes.slice(equals + 1, end - 1);
+    // GNU.sparse.offset and .numbytes, of an early form of sparse files, come once a segment.
+    const again = REPEATED.has(key) ? into.get(key) : undefined;
+    if (again !== undefined) into.set(key, joined(again, value));
+    else if (value.length > 0 || key.startsWith(XATTR)) into.set(key, value);
+    else into.delete(key);
     at = end;
   }
+}
+
+function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
+  const out = new Uint8Array(first.length + 1 + second.length);
+  out.set(first);
+  out[first.length] = COMMA;
+  out.set(second, first.length + 1);
+  return out;
 }

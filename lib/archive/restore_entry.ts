@@ -8,6 +8,7 @@ import { libc } from "../posix/libc.ts";
 import { effectiveIds, timespecs } from "../posix/names.ts";
 import { describeErrno, PosixError } from "../posix/posix_error.ts";
 import { StatView } from "../posix/stat.ts";
+import { ACL_ACCESS, ACL_DEFAULT, removeAcls, setXattr, setXattrOfPath } from "../posix/xattr.ts";
 import type { NotRestored } from "./not_restored.ts";
 import type { TarEntry } from "./tar_reader.ts";
 import type { Spot, Target } from "./target.ts";
@@ -56,7 +57,7 @@ export class EntryMaker {
 
   /** Gives a file that has its content its metadata, and closes it. Throws PosixError. */
   closeFile(entry: TarEntry, place: Place, fd: number): void {
-    this.setMetadata(entry, fd);
+    this.setMetadata(entry, place, fd);
     close(fd, place.shown);
   }
 
@@ -121,9 +122,18 @@ export class EntryMaker {
     return linked;
   }
 
-  /** Owner, mode and times of an open file or directory. Mode last: chown clears setuid. */
-  setMetadata(entry: TarEntry, fd: number): void {
+  /**
+   * Owner, attributes, mode and times of an open file or directory, in this order: chown clears
+   * capabilities and setuid, an ACL may clear setgid.
+   */
+  setMetadata(entry: TarEntry, place: Place, fd: number): void {
     const owned = this.#chown(entry, () => libc.fchown(fd, entry.uid, entry.gid) === 0);
+    if (place.target.inherits && entry.type !== "symlink") {
+      removeAcls(fd, false, entry.type === "directory");
+    }
+    if (entry.xattrs.length > 0) {
+      this.#setXattrs(entry, owned, (name, value) => setXattr(fd, name, value));
+    }
     if (libc.fchmod(fd, this.#mode(entry, owned)) !== 0) this.#missed("the mode of", entry);
     if (libc.futimens(fd, timespecs(entry.mtime_s, entry.mtime_ns)) !== 0) {
       this.#missed("the time of", entry);
@@ -139,6 +149,10 @@ export class EntryMaker {
         entry,
         () => libc.fchownat(fd, EMPTY, entry.uid, entry.gid, c.AT_EMPTY_PATH) === 0,
       );
+      if (place.target.inherits && entry.type !== "symlink") removeAcls(fd, true, false);
+      if (entry.xattrs.length > 0) {
+        this.#setXattrs(entry, owned, (name, value) => setXattrOfPath(fd, name, value));
+      }
       if (entry.type !== "symlink") {
         // chmod has no form for such a descriptor but this one.
         const self = cBytes(encodePath(`/proc/self/fd/${fd}`));
@@ -165,6 +179,22 @@ export class EntryMaker {
     if (entry.uid === this.#ids.uid && entry.gid === this.#ids.gid) return true;
     this.rules.notRestored.add("the owner of", entry.path, "only root may set owners");
     return false;
+  }
+
+  #setXattrs(
+    entry: TarEntry,
+    owned: boolean,
+    set: (name: string, value: Uint8Array) => boolean,
+  ): void {
+    for (const { name, value } of entry.xattrs) {
+      const what = WHAT[name] ?? `the attribute ${kindOf(name)} of`;
+      if (value === null) {
+        const why = "it names users or groups that this host does not have";
+        this.rules.notRestored.add(what, entry.path, why);
+      } else if (name === CAPABILITY && !owned) {
+        this.rules.notRestored.add(what, entry.path, "it does not have its owner");
+      } else if (!set(name, value)) this.#missed(what, entry);
+    }
   }
 
   /** Never setuid or setgid for another owner than the recorded one. */
@@ -203,6 +233,19 @@ export class EntryMaker {
       hint: "Move it away, or choose another target.",
     });
   }
+}
+
+const CAPABILITY = "security.capability";
+const WHAT: Record<string, string> = {
+  [CAPABILITY]: "the capabilities of",
+  [ACL_ACCESS]: "the ACL of",
+  [ACL_DEFAULT]: "the default ACL of",
+};
+
+/** "user.*": there are few namespaces and any number of names. */
+function kindOf(name: string): string {
+  const namespace = /^(user|trusted|security|system)\./.exec(name)?.[1];
+  return namespace === undefined ? "of an unknown kind" : `${namespace}.*`;
 }
 
 function failure(place: Place): PosixError {

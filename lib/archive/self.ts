@@ -117,7 +117,8 @@ class EntryContent {
 
   entry(entry: TarEntry): void {
     if (this.complete || this.failed) return;
-    const right = entry.path === this.path && entry.type === "file" && entry.size <= MAX_JSON;
+    const right = entry.path === this.path && entry.type === "file" && entry.size <= MAX_JSON &&
+      entry.stored === entry.size;
     if (!right) this.failed = true;
     else this.#bytes = new Uint8Array(entry.size);
   }
@@ -127,6 +128,8 @@ class EntryContent {
     this.#bytes.set(bytes, this.#at);
     this.#at += bytes.length;
   }
+
+  hole(): void {}
 
   end(): void {
     if (this.#bytes !== null) this.complete = true;

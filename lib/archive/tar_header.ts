@@ -174,7 +174,7 @@ function field(bytes: Uint8Array, at: number, [offset, length]: readonly [number
 }
 
 /** A number field: octal digits with spaces or NULs around them, or GNU's base-256. */
-function number(
+export function number(
   bytes: Uint8Array,
   at: number,
   [offset, length]: readonly [number, number],

@@ -7,20 +7,33 @@ import type { EntryType, ManifestEntry } from "../core/model.ts";
 import type { ChunkSource } from "./block_reader.ts";
 import { corrupt, type Place } from "./corrupt.ts";
 import { padding } from "./pack.ts";
+import { entryXattrs, type StoredXattr } from "./entry_xattrs.ts";
 import { MAX_PAX, parseTime, PaxError, readPax } from "./pax.ts";
 import type { Pulse } from "./pulse.ts";
+import { continueMap, type HeaderMap, headerMap } from "./gnu_sparse.ts";
+import { mapOfRecords, SparseError, SparseReader } from "./sparse_reader.ts";
 import { BLOCK, HeaderError, isZero, type RawHeader, readHeader } from "./tar_header.ts";
 
 /** An entry as its headers describe it: `sha256` is always null, paths are clean and relative. */
 export interface TarEntry extends ManifestEntry {
   rdev_major: number;
   rdev_minor: number;
+  /** Extended attributes, ACLs in the kernel's form; null where an ACL cannot be understood here. */
+  xattrs: readonly StoredXattr[];
+  /** Bytes of content in the archive, for a sparse file with its map: less than `size` then. */
+  stored: number;
 }
 
-/** Gets what is in the archive: `entry`, then for its content `data` any number of times, `end`. */
+/**
+ * Gets what is in the archive: `entry`, then for a file's content `data` and `hole` (zeros that a
+ * sparse file does not store) any number of times, then `end`.
+ */
 export interface TarHandler {
+  /** Longest hole to be told of at once, by those whom zeros keep busy. */
+  readonly holeStep?: number;
   entry(entry: TarEntry): void;
   data(bytes: Uint8Array): void;
+  hole(length: number): void;
   end(): void;
 }
 
@@ -33,10 +46,12 @@ const TYPES: Record<string, EntryType> = {
   "5": "directory",
   "6": "fifo",
   "7": "file", // contiguous files, which nothing makes any more
+  "S": "file", // sparse, in GNU's own format
 };
+const NONE: readonly StoredXattr[] = [];
 
 /** What comes next in the stream. */
-type State = "header" | "meta" | "content" | "padding" | "ending" | "ended";
+type State = "header" | "meta" | "map" | "content" | "padding" | "ending" | "ended";
 
 export class TarParser {
   #state: State = "header";
@@ -59,6 +74,11 @@ export class TarParser {
   /** Where the entry's first header begins; null between entries. */
   #place: Place | null = null;
   #hasContent = false;
+  /** Sorts a sparse file's content out; null for any other. */
+  #sparse: SparseReader | null = null;
+  /** A header of GNU's own sparse format, its map, and whether that goes on in the next block. */
+  #begun: RawHeader | null = null;
+  #map: HeaderMap | null = null;
 
   constructor(readonly archive: string, readonly handler: TarHandler) {}
 
@@ -67,13 +87,30 @@ export class TarParser {
     return this.#state === "ended";
   }
 
-  /** Takes the next bytes; `offset` and `inner` say where they lie. Throws ARCHIVE_CORRUPT. */
+  /** Takes all of `bytes`; `offset` and `inner` say where they lie. Throws ARCHIVE_CORRUPT. */
   feed(bytes: Uint8Array, offset: number, inner: number): void {
+    for (let at = 0; at < bytes.length;) {
+      at += this.feedSome(bytes.subarray(at), offset, inner + at);
+    }
+  }
+
+  /**
+   * Takes some of `bytes` and returns how many: 0 at times, where a part of a long hole was handed
+   * on and the same bytes are to be given again. Throws ARCHIVE_CORRUPT.
+   */
+  feedSome(bytes: Uint8Array, offset: number, inner: number): number {
     for (let at = 0; at < bytes.length;) {
       switch (this.#state) {
         case "content": {
-          const count = Math.min(this.#left, bytes.length - at);
-          this.handler.data(bytes.subarray(at, at + count));
+          if (this.#sparse !== null && this.#sparse.hole > 0) {
+            this.#handOnHole(this.#sparse);
+            return at;
+          }
+          const most = this.#sparse?.most ?? this.#left;
+          const count = Math.min(most, this.#left, bytes.length - at);
+          const part = bytes.subarray(at, at + count);
+          if (this.#sparse === null) this.handler.data(part);
+          else this.#feedSparse(this.#sparse, part);
           at += count;
           if ((this.#left -= count) === 0) this.#contentEnded();
           break;
@@ -104,6 +141,30 @@ export class TarParser {
           at = this.#feedHeader(bytes, at, offset, inner);
       }
     }
+    return bytes.length;
+  }
+
+  #handOnHole(sparse: SparseReader): void {
+    const length = Math.min(sparse.hole, this.handler.holeStep ?? Infinity);
+    this.handler.hole(length);
+    sparse.hole -= length;
+    if (this.#left === 0 && sparse.hole === 0) this.#contentEnded();
+  }
+
+  #feedSparse(sparse: SparseReader, part: Uint8Array): void {
+    const inMap = sparse.inMap;
+    this.#checked(() => sparse.take(part));
+    if (!inMap) this.handler.data(part);
+  }
+
+  #checked<T>(action: () => T): T {
+    try {
+      return action();
+    } catch (error) {
+      const known = error instanceof HeaderError || error instanceof PaxError ||
+        error instanceof SparseError;
+      throw known ? this.#corrupt(error.message) : error;
+    }
   }
 
   /** Ends the stream. Throws ARCHIVE_CORRUPT where it is not complete. */
@@ -132,6 +193,7 @@ export class TarParser {
   }
 
   #takeHeader(bytes: Uint8Array, at: number): void {
+    if (this.#begun !== null) return this.#continueMap(this.#begun, bytes, at);
     if (isZero(bytes, at)) {
       if (this.#local.size > 0 || this.#longName !== null) {
         throw this.#corrupt("an extended header has no entry");
@@ -141,19 +203,25 @@ export class TarParser {
       return;
     }
     if (this.#state === "ending") throw this.#corrupt("there is more behind the archive's end");
-    let header: RawHeader;
-    try {
-      header = readHeader(bytes, at);
-    } catch (error) {
-      if (error instanceof HeaderError) throw this.#corrupt(error.message);
-      throw error;
-    }
+    const header = this.#checked(() => readHeader(bytes, at));
     const { typeflag } = header;
     if (typeflag === "x" || typeflag === "g" || typeflag === "L" || typeflag === "K") {
       this.#beginMeta(typeflag, header.size);
+    } else if (typeflag === "V") {
+      this.#place = null; // a volume's label: no file
     } else {
-      this.#beginEntry(header);
+      this.#map = typeflag === "S" ? this.#checked(() => headerMap(bytes, at)) : null;
+      if (this.#map?.more) this.#begun = header;
+      else this.#beginEntry(header);
     }
+  }
+
+  /** A further block of the map of a sparse file in GNU's own format. */
+  #continueMap(header: RawHeader, bytes: Uint8Array, at: number): void {
+    this.#checked(() => continueMap(this.#map!, bytes, at));
+    if (this.#map!.more) return;
+    this.#begun = null;
+    this.#beginEntry(header);
   }
 
   #beginMeta(type: string, size: number): void {
@@ -173,12 +241,7 @@ export class TarParser {
     if (this.#metaType === "L") this.#longName = untilNul(body);
     else if (this.#metaType === "K") this.#longLink = untilNul(body);
     else {
-      try {
-        readPax(body, this.#metaType === "g" ? this.#global : this.#local);
-      } catch (error) {
-        if (error instanceof PaxError) throw this.#corrupt(error.message);
-        throw error;
-      }
+      this.#checked(() => readPax(body, this.#metaType === "g" ? this.#global : this.#local));
     }
     // A global header stands alone; the others belong to the entry behind them.
     if (this.#metaType === "g") this.#place = null;
@@ -186,7 +249,8 @@ export class TarParser {
 
   #beginEntry(header: RawHeader): void {
     const type = TYPES[header.typeflag];
-    const rawName = this.#record("path") ?? this.#longName ?? header.name;
+    const rawName = this.#local.get("GNU.sparse.name") ?? this.#record("path") ??
+      this.#longName ?? header.name;
     if (type === undefined) {
       throw this.#corrupt(
         `entries of type "${header.typeflag}" are not supported`,
@@ -197,15 +261,21 @@ export class TarParser {
     this.#local.clear();
     this.#longName = this.#longLink = null;
     this.#place!.entry = entry.path;
-    this.handler.entry(entry);
-    this.#left = entry.size;
+    this.#left = entry.stored;
+    this.#pad = padding(entry.stored);
     this.#state = "content";
     this.#hasContent = type === "file";
+    this.handler.entry(entry);
     if (this.#left === 0) this.#contentEnded();
-    else this.#pad = padding(entry.size);
   }
 
   #contentEnded(): void {
+    if (this.#sparse !== null) {
+      if (this.#sparse.inMap) throw this.#corrupt("the map of a sparse file is not complete");
+      // The file may end in a hole, which is handed on with what follows in the archive.
+      if (this.#sparse.hole > 0) return;
+      this.#sparse = null;
+    }
     if (this.#hasContent) this.handler.end();
     this.#place = null;
     this.#left = this.#pad;
@@ -215,18 +285,14 @@ export class TarParser {
 
   #entry(header: RawHeader, rawType: EntryType, rawName: Uint8Array): TarEntry {
     const name = decodePath(rawName);
-    for (const records of [this.#local, this.#global]) {
-      for (const key of records.keys()) {
-        if (key.startsWith("GNU.sparse.")) {
-          throw this.#corrupt("sparse entries are not supported yet", name);
-        }
-      }
-    }
     // v7 has no directories: a name that ends in a slash is one.
     const type = rawType === "file" && name.endsWith("/") ? "directory" : rawType;
     const path = this.#clean(name, name);
-    const size = type === "hardlink" ? 0 : this.#number("size", header.size, name);
-    if (size > 0 && type !== "file") throw this.#corrupt(`a ${type} claims to have content`, name);
+    const stored = type === "hardlink" ? 0 : this.#number("size", header.size, name);
+    const size = this.#checked(() => this.#beginSparse(type, stored)) ?? stored;
+    if (stored > 0 && type !== "file") {
+      throw this.#corrupt(`a ${type} claims to have content`, name);
+    }
     const mtime = this.#record("mtime");
     const time = mtime === undefined ? { s: header.mtime, ns: 0 } : parseTime(decodePath(mtime));
     if (time === null) throw this.#corrupt("the pax record mtime is not a time", name);
@@ -237,14 +303,24 @@ export class TarParser {
       else if (link === "" || link.includes("\0")) throw this.#corrupt("a link is empty", name);
     }
     return {
-      ...{ path, type, size, link, sha256: null, mode: header.mode },
+      ...{ path, type, size, stored, link, sha256: null, mode: header.mode },
       uid: this.#id("uid", header.uid, name),
       gid: this.#id("gid", header.gid, name),
       ...{ mtime_s: time.s, mtime_ns: time.ns },
       ...{ rdev_major: header.devmajor, rdev_minor: header.devminor },
+      xattrs: type === "hardlink" ? NONE : entryXattrs(this.#local),
       block_offset: this.#place!.offset,
       block_inner: this.#place!.inner ?? 0,
     };
+  }
+
+  /** Prepares for a sparse file; returns its real size, null where the entry is none. */
+  #beginSparse(type: EntryType, stored: number): number | null {
+    const map = this.#map;
+    if (type !== "file") this.#sparse = null;
+    else if (map !== null) this.#sparse = new SparseReader(map.size, stored, map.map);
+    else this.#sparse = mapOfRecords(this.#local, stored);
+    return this.#sparse?.size ?? null;
   }
 
   #record(key: string): Uint8Array | undefined {
@@ -296,22 +372,29 @@ function untilNul(bytes: Uint8Array): Uint8Array {
 /** Bytes parsed between two looks at the clock: a few hundred entries at most. */
 const SLICE_BYTES = 256 << 10;
 
+/** Entries that can begin in bytes parsed at once. */
+export const SLICE_ENTRIES = SLICE_BYTES / BLOCK + 1;
+
 /**
- * Feeds all of `source` to `handler` and checks that the archive is complete. Throws
- * ARCHIVE_CORRUPT, IO, INTERRUPTED and whatever the handler throws.
+ * Feeds all of `source` to `handler` and checks that the archive is complete. `prepare` is called
+ * (and awaited) before at most SLICE_ENTRIES entries are handed over. Throws ARCHIVE_CORRUPT, IO, INTERRUPTED and whatever the handler throws.
  */
 export async function readTar(
   archive: string,
   source: ChunkSource,
   handler: TarHandler,
   pulse: Pulse,
+  prepare?: () => Promise<void> | undefined,
 ): Promise<void> {
   const parser = new TarParser(archive, handler);
   let offset = 0;
   for (let chunk = await source.next(); chunk !== null; chunk = await source.next()) {
     offset = chunk.offset;
-    for (let at = 0; at < chunk.bytes.length; at += SLICE_BYTES) {
-      parser.feed(chunk.bytes.subarray(at, at + SLICE_BYTES), offset, chunk.inner + at);
+    for (let at = 0; at < chunk.bytes.length;) {
+      const wait = prepare?.();
+      if (wait !== undefined) await wait;
+      const slice = chunk.bytes.subarray(at, at + SLICE_BYTES);
+      at += parser.feedSome(slice, offset, chunk.inner + at);
       if (pulse.due()) await pulse.beat();
     }
   }

@@ -10,6 +10,7 @@ import { libc } from "../posix/libc.ts";
 import { cBytes } from "../posix/c_string.ts";
 import { PosixError } from "../posix/posix_error.ts";
 import { StatView } from "../posix/stat.ts";
+import { hasDefaultAcl } from "../posix/xattr.ts";
 
 /** Directories kept open: those above and around the one that is filled. */
 const CACHED = 64;
@@ -32,6 +33,8 @@ export class Target implements Disposable {
   readonly #open = new Map<string, number>();
   /** Whether `to` was there before: else all that is in it comes from the archive. */
   readonly existed: boolean;
+  /** Whether what is made here may get an ACL that the archive does not know, from a default ACL. */
+  readonly inherits: boolean;
 
   /** `to` is absolute; the directory it lies in must exist. Throws PosixError. */
   constructor(readonly to: string) {
@@ -43,6 +46,7 @@ export class Target implements Disposable {
     }
     this.rootFd = open(this.#root, c.O_RDONLY | c.O_DIRECTORY);
     this.existed = new StatView().at(c.AT_FDCWD, cBytes(encodePath(to), to));
+    this.inherits = this.existed || hasDefaultAcl(this.rootFd);
   }
 
   /** Path for messages of what lies at `rest` below `to`. */

@@ -1,5 +1,7 @@
 /** Proves an archive by reading all of it: every block, every header, every file's digest. */
 import { createHash, type Hash } from "node:crypto";
+import type { ManifestEntry } from "../core/model.ts";
+import { printable } from "../core/paths.ts";
 import { type ProgressSink, silent } from "../core/progress.ts";
 import { ArchiveFile } from "./archive_file.ts";
 import { corrupt } from "./corrupt.ts";
@@ -7,13 +9,15 @@ import { openSource } from "./open_source.ts";
 import { Pulse } from "./pulse.ts";
 import { FIRST_ENTRY, isSelf, LAST_ENTRY } from "./self_entries.ts";
 import { RECORD } from "./tar_header.ts";
+import { type ManifestBatches, ManifestRows } from "./manifest_rows.ts";
+import { addZeros } from "./hash_zeros.ts";
 import { readTar, type TarEntry, type TarHandler } from "./tar_reader.ts";
 
 export interface VerifyOptions {
   /** SHA-256 (hex) that the archive file must have. */
   sha256?: string | null;
-  /** What the manifest says of a file's content; undefined where it says nothing. */
-  expected?: (path: string) => { size: number; sha256: string | null } | undefined;
+  /** The manifest's rows in the archive's order, in batches of any size; none is not looked at. */
+  manifest?: ManifestBatches;
   progress?: ProgressSink;
   /** From the catalogue; shown as the totals of the progress. */
   totals?: { files: number; bytes: number };
@@ -22,10 +26,10 @@ export interface VerifyOptions {
 }
 
 export interface VerifyReport {
-  /** Entries but the archive's own. */
+  /** Entries but the archive's own; of several of one path behind one another the last. */
   entries: number;
   files: number;
-  /** Bytes of file content. */
+  /** Bytes of file content that are stored: holes are not counted. */
   bytes: number;
   /** SHA-256 (hex) of the archive file. */
   sha256: string;
@@ -34,7 +38,7 @@ export interface VerifyReport {
 /**
  * Reads an archive to its end. Throws ARCHIVE_MISSING, and ARCHIVE_CORRUPT, naming entry and offset,
  * where a block's length or checksum, a header, a file's digest, the archive's own digest or its end
- * is not what it must be; IO, INTERRUPTED.
+ * is not what it must be, or the manifest names other entries than are there; IO, INTERRUPTED.
  */
 export async function verifyArchive(
   path: string,
@@ -44,9 +48,10 @@ export async function verifyArchive(
   const { signal, workers } = options;
   const digest = createHash("sha256");
   using source = openSource(file, { signal, workers, onRaw: (bytes) => digest.update(bytes) });
-  const check = new Check(path, options.expected);
+  await using rows = options.manifest === undefined ? null : new ManifestRows(options.manifest);
+  const check = new Check(path, rows);
   const pulse = new Pulse(signal, options.progress ?? silent, check, options.totals);
-  await readTar(path, source, check, pulse);
+  await readTar(path, source, check, pulse, () => rows?.prepare());
   check.finish();
   if (file.compression === "zstd" && file.blocks && file.table === null) {
     throw corrupt(path, "the file is cut short: its seek table is missing", { offset: file.size });
@@ -63,16 +68,30 @@ export async function verifyArchive(
   return { entries, files, bytes, sha256 };
 }
 
+/** Zeros that are hashed at once: 50 ms. */
+const HOLE_STEP = 64 << 20;
+
+function isBefore(entry: ManifestEntry, row: ManifestEntry): boolean {
+  if (entry.block_offset !== row.block_offset) return entry.block_offset < row.block_offset;
+  return entry.block_inner < row.block_inner;
+}
+
 class Check implements TarHandler {
   entries = 0;
   files = 0;
   bytes = 0;
   #seen = 0;
   #current: TarEntry | null = null;
+  /** Bytes of the current file's content so far. */
+  #content = 0;
   #digest: Hash | null = null;
   #wanted: string | null = null;
+  /** Path of the last entry, which another one of the same path replaces. */
+  #last = "";
 
-  constructor(readonly archive: string, readonly expected: VerifyOptions["expected"]) {}
+  readonly holeStep = HOLE_STEP;
+
+  constructor(readonly archive: string, readonly rows: ManifestRows | null) {}
 
   entry(entry: TarEntry): void {
     if (this.#seen++ === 0 && entry.path !== FIRST_ENTRY) {
@@ -87,22 +106,45 @@ class Check implements TarHandler {
     this.#current = entry;
     this.#digest = null;
     if (isSelf(entry.path)) return;
-    this.entries++;
-    if (entry.type !== "file") return;
-    this.files++;
-    const expected = this.expected?.(entry.path);
-    if (expected === undefined) return;
-    if (expected.size !== entry.size) {
-      throw this.#corrupt(entry, `it has ${entry.size} bytes, the manifest says ${expected.size}`);
+    const again = entry.path === this.#last;
+    this.#last = entry.path;
+    if (!again) {
+      this.entries++;
+      if (entry.type === "file") this.files++;
+    } else if (entry.type === "file") this.bytes -= this.#content;
+    this.#content = 0;
+    if (this.rows === null) return;
+    const row = this.#row(entry, this.rows);
+    if (row === null || entry.type !== "file") return;
+    if (row.size !== entry.size) {
+      throw this.#corrupt(entry, `it has ${entry.size} bytes, the manifest says ${row.size}`);
     }
-    if (expected.sha256 === null) return;
-    this.#wanted = expected.sha256;
+    if (row.sha256 === null) return;
+    this.#wanted = row.sha256;
     this.#digest = createHash("sha256");
+  }
+
+  /** What the manifest says of an entry; null for one that a later one of the same path replaces. */
+  #row(entry: TarEntry, rows: ManifestRows): ManifestEntry | null {
+    const row = rows.head;
+    if (row === null) throw this.#corrupt(entry, "the manifest does not name it");
+    if (row.path === entry.path && isBefore(entry, row)) return null;
+    if (row.path !== entry.path || row.type !== entry.type) {
+      const other = `the ${row.type} "${printable(row.path)}"`;
+      throw this.#corrupt(entry, `the manifest names ${other} where this ${entry.type} is`);
+    }
+    rows.next();
+    return row;
   }
 
   data(bytes: Uint8Array): void {
     this.bytes += bytes.length;
+    this.#content += bytes.length;
     this.#digest?.update(bytes);
+  }
+
+  hole(length: number): void {
+    if (this.#digest !== null) addZeros(this.#digest, length);
   }
 
   end(): void {
@@ -113,8 +155,14 @@ class Check implements TarHandler {
   }
 
   finish(): void {
-    if (this.#current?.path === LAST_ENTRY) return;
-    throw corrupt(this.archive, `the archive is not complete: ${LAST_ENTRY} is missing`);
+    if (this.#current?.path !== LAST_ENTRY) {
+      throw corrupt(this.archive, `the archive is not complete: ${LAST_ENTRY} is missing`);
+    }
+    const row = this.rows?.head ?? null;
+    if (row === null) return;
+    const { block_offset: offset, block_inner: inner, path } = row;
+    const state = "the archive is not complete: the manifest names an entry that is not there";
+    throw corrupt(this.archive, state, { offset, inner, entry: path });
   }
 
   #corrupt(entry: TarEntry, state: string) {

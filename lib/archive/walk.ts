@@ -14,6 +14,8 @@ import * as c from "../posix/libc.ts";
 import { readlinkAt } from "../posix/names.ts";
 import { describeErrno } from "../posix/posix_error.ts";
 import { StatView } from "../posix/stat.ts";
+import { NO_XATTRS, procPath, type Xattr, xattrsAt, xattrsOf } from "../posix/xattr.ts";
+import { CACHE_TAG, isCacheDirectory } from "./cache_dir.ts";
 import type { Excluder } from "./exclude.ts";
 import type { SkipList } from "./skip_list.ts";
 import type { Warnings } from "./warnings.ts";
@@ -26,6 +28,8 @@ export interface WalkOptions {
   openFiles: boolean;
   /** True to leave out what is mounted inside a source. */
   oneFileSystem: boolean;
+  /** True to leave out what lies in directories that a CACHEDIR.TAG marks, but for the tag. */
+  excludeCaches: boolean;
 }
 
 interface Level {
@@ -37,7 +41,12 @@ interface Level {
   hostPrefix: string;
   /** Path relative to the source with "/" behind it. */
   sourcePrefix: string;
+  /** Nothing but the tag is taken of a cache. */
+  cache: boolean;
 }
+
+/** Attributes of one entry that go into its header, which readers hold whole. */
+const MOST_XATTR_BYTES = 512 << 10;
 
 const NO_LINK = new Uint8Array(0);
 const DIRECTORY = c.O_RDONLY | c.O_DIRECTORY | c.O_NOFOLLOW | c.O_NONBLOCK;
@@ -54,7 +63,12 @@ export class Walker implements Disposable {
   readonly stat = new StatView();
   /** Target of a symlink, archive path of a hard link, else empty. */
   link: Uint8Array = NO_LINK;
+  /** Its extended attributes, ACLs among them; read where `openFiles` is set. */
+  xattrs: readonly Xattr[] = NO_XATTRS;
 
+  /** Where the current entry was found: an open directory and a name in it. */
+  #dirfd = -1;
+  #name: Uint8Array = NO_LINK;
   #source: Source | null = null;
   #dev = 0;
   readonly #dirs = new DirStack();
@@ -64,6 +78,7 @@ export class Walker implements Disposable {
   #hostPath = "";
   #sourcePath = "";
   /** First archive path of each inode with several names, and how many of them are still to come. */
+  readonly #again = new StatView();
   readonly #inodes = new Map<string, { path: string; left: number }>();
   #noatime = c.O_NOATIME;
 
@@ -127,6 +142,7 @@ export class Walker implements Disposable {
       const type = level.listing.type(i);
       const text = decodePath(name.subarray(0, name.length - 1));
       if (this.#isOurs(text)) continue;
+      if (level.cache && text !== CACHE_TAG) continue;
       this.path = level.prefix + text;
       this.#hostPath = level.hostPrefix + text;
       this.#sourcePath = level.sourcePrefix + text;
@@ -167,7 +183,10 @@ export class Walker implements Disposable {
     top: Source | null,
   ): boolean {
     this.link = NO_LINK;
+    this.xattrs = NO_XATTRS;
     this.fd = -1;
+    this.#dirfd = dirfd;
+    this.#name = name;
     if (dtype === DT.DIR) return this.#takeDirectory(dirfd, name, follow, top);
     if (dtype === DT.REG && this.options.openFiles) {
       const fd = this.#open(dirfd, name, FILE);
@@ -206,6 +225,55 @@ export class Walker implements Disposable {
       if (target === null) return this.#failed(c.lastErrno(), top);
       this.link = target;
     }
+    if (this.options.openFiles) {
+      const path = dirfd === c.AT_FDCWD ? name : procPath(dirfd, name);
+      this.xattrs = this.#kept(xattrsAt(path));
+    }
+    return true;
+  }
+
+  /** Notes attributes that cannot be stored. */
+  #kept(xattrs: readonly Xattr[] | null): readonly Xattr[] {
+    if (xattrs === null) {
+      const errno = c.lastErrno();
+      if (errno === c.ENOENT) return NO_XATTRS; // gone by now, or no /proc: symlinks and the like only
+      const message = `its extended attributes cannot be read: ${describeErrno(errno)}`;
+      this.options.warnings.add("UNREADABLE", this.path, message, true);
+      return NO_XATTRS;
+    }
+    if (xattrs.length === 0) return xattrs;
+    const bytes = xattrs.reduce((sum, { name, value }) => sum + 3 * name.length + value.length, 0);
+    if (bytes <= MOST_XATTR_BYTES) return xattrs;
+    const message = `its extended attributes are not stored: they come to ${bytes} bytes`;
+    this.options.warnings.add("UNREADABLE", this.path, message, true);
+    return NO_XATTRS;
+  }
+
+  /**
+   * Opens the current file once more by its name, for a second reading: `stat`, `fd` and `xattrs`
+   * are then those of what has the name now. False where that is no file any more.
+   */
+  reopen(): boolean {
+    const before = inodeKey(this.stat);
+    const fd = this.#open(this.#dirfd, this.#name, FILE);
+    if (fd < 0) return false;
+    if (!this.#again.of(fd) || this.#again.type !== "file") {
+      closeQuietly(fd);
+      return false;
+    }
+    closeQuietly(this.fd);
+    this.fd = fd;
+    this.stat.of(fd);
+    const now = inodeKey(this.stat);
+    if (now !== before) {
+      // Other names of what was here before are no links to what is here now.
+      this.#inodes.delete(before);
+      const { nlink } = this.stat;
+      if (nlink > 1 && !this.#inodes.has(now)) {
+        this.#inodes.set(now, { path: this.path, left: nlink - 1 });
+      }
+    }
+    this.xattrs = this.#kept(xattrsOf(fd));
     return true;
   }
 
@@ -216,6 +284,7 @@ export class Walker implements Disposable {
     }
     this.type = "file";
     this.fd = fd;
+    if (fd >= 0) this.xattrs = this.#kept(xattrsOf(fd));
     return true;
   }
 
@@ -223,8 +292,7 @@ export class Walker implements Disposable {
   #isSecondName(): boolean {
     const { nlink } = this.stat;
     if (nlink < 2) return false;
-    // With its birth, since the number of a file that was removed is soon another's.
-    const key = `${this.stat.dev}:${this.stat.ino}:${this.stat.birth}`;
+    const key = inodeKey(this.stat);
     const first = this.#inodes.get(key);
     if (first === undefined) {
       this.#inodes.set(key, { path: this.path, left: nlink - 1 });
@@ -256,6 +324,7 @@ export class Walker implements Disposable {
       return false;
     }
     this.type = "directory";
+    if (this.options.openFiles) this.xattrs = this.#kept(xattrsOf(fd));
     if (otherFileSystem) closeQuietly(fd);
     else this.#entered = fd;
     return true;
@@ -277,6 +346,7 @@ export class Walker implements Disposable {
       closeQuietly(fd);
       return;
     }
+    const cache = this.options.excludeCaches && isCacheDirectory(fd, listing);
     if (!this.#dirs.push(fd)) return void this.#failed(c.lastErrno(), top);
     const slash = (path: string) => path === "" || path.endsWith("/") ? path : `${path}/`;
     this.#levels.push({
@@ -285,6 +355,7 @@ export class Walker implements Disposable {
       prefix: this.path === "." ? "" : `${this.path}/`,
       hostPrefix: slash(this.#hostPath),
       sourcePrefix: slash(this.#sourcePath),
+      cache,
     });
   }
 
@@ -318,6 +389,11 @@ export class Walker implements Disposable {
     this.#levels.length = 0;
     this.#dirs[Symbol.dispose]();
   }
+}
+
+/** With its birth, since the number of a file that was removed is soon another's. */
+function inodeKey(stat: StatView): string {
+  return `${stat.dev}:${stat.ino}:${stat.birth}`;
 }
 
 function sourceFailure(source: Source, errno: number): DuckbackError {

@@ -55,6 +55,8 @@ function addCreate(backup: Command, session: Session) {
     )
     .option("--require-stopped", "refuse (exit code 4) if any service runs, and stop none")
     .option("--anonymous-volumes", "back up volumes without a name too")
+    .option("--one-file-system", "leave out what is mounted inside a source")
+    .option("--exclude-caches", "leave out what lies in directories with a CACHEDIR.TAG")
     .option("--output <file>", "write the archive here, or to standard output with -")
     .option("--description <text>", "a note kept with the backup")
     .option("--no-verify", "do not read the archive back")
@@ -72,6 +74,8 @@ function addCreate(backup: Command, session: Session) {
         quiesce: (options.quiesce as QuiesceMode | undefined) ?? null,
         require_stopped: options.requireStopped ?? false,
         anonymous_volumes: options.anonymousVolumes ?? false,
+        one_file_system: options.oneFileSystem ?? false,
+        exclude_caches: options.excludeCaches ?? false,
         output: options.output ?? null,
         description: options.description ?? null,
         verify: options.verify ? null : false,

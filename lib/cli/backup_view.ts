@@ -1,5 +1,5 @@
 /** How backups look to people. */
-import type { BackupRecord } from "../core/model.ts";
+import type { BackupRecord, SkippedMount } from "../core/model.ts";
 import { count, formatAge, formatBytes, formatDuration, formatLocalTime } from "../core/units.ts";
 import type { BackupOutcome } from "../operations/backup.ts";
 import type { BackupPlan } from "../operations/backup_plan.ts";
@@ -34,8 +34,14 @@ export function backupLines({ backup, problems, health }: BackupOutcome, style: 
       ],
     ]),
     ...problems.map((problem) => style.yellow(`  ! ${cell(problem)}`)),
+    ...(backup.backup_metadata?.skipped ?? []).map(skippedLine),
     ...unhealthyLines(health),
   ];
+}
+
+function skippedLine({ name, service, reason }: SkippedMount): string {
+  const where = service ? ` of ${cell(service)}` : "";
+  return `  not backed up: ${cell(name)}${where}: ${cell(reason)}`;
 }
 
 /** The last log lines of services that did not come back. */

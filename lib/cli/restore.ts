@@ -19,6 +19,7 @@ export function addRestore(program: Command, session: Session) {
     .argument("[path...]", "archive paths to take (default: all)")
     .requiredOption("--target <dir>", "where to; made if it is not there")
     .option("--force", "write into a directory that is not empty")
+    .option("--allow-devices", "make the device nodes that the archive holds (as root)")
     .addHelpText("after", EXAMPLES)
     .action(async (from, paths, options) => {
       const { restore } = await import("../operations/restore.ts");
@@ -28,6 +29,7 @@ export function addRestore(program: Command, session: Session) {
         paths,
         target: resolve(cwd, options.target),
         force: options.force ?? false,
+        allow_devices: options.allowDevices ?? false,
       });
       const { report, ...rest } = done;
       session.result(

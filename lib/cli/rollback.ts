@@ -77,6 +77,11 @@ async function main(
   if (options.listJson) return await listJson(session, command);
   if (options.undo) return await undo(session, options.force ?? false);
   const ctx = session.context(command);
+  if (!options.dryRun) {
+    // What one is shown and asked about must be the stack as it is when the rollback begins.
+    const { recover } = await import("../operations/recover.ts");
+    await recover(ctx);
+  }
   const chosen = id ?? await choose(session, command);
   const { planPreview } = await import("../operations/rollback_preview.ts");
   const preview = await planPreview(ctx, chosen, roles);
@@ -197,7 +202,8 @@ async function confirm(session: Session, lines: string[]) {
   session.settle();
   for (const line of lines.slice(0, -1)) session.terminal.err(`${line}\n`);
   const { agree } = await import("./prompts.ts");
-  if (!await agree(lines.at(-1)!, session.terminal.signal)) throw interrupted();
+  if (await agree(lines.at(-1)!, session.terminal.signal)) return;
+  throw new DuckbackError("INTERRUPTED", "Nothing was changed: the answer was no");
 }
 
 type Preview = Awaited<ReturnType<typeof import("../operations/rollback_preview.ts").planPreview>>;

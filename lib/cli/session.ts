@@ -88,7 +88,7 @@ export class Session {
     const { terminal, globals } = this;
     const verbosity = globals.quiet ? "quiet" : globals.verbose ? "verbose" : "normal";
     if (globals.progress === "json") {
-      return (event) => terminal.err(JSON.stringify(event) + "\n");
+      return (event) => terminal.err(jsonText(event) + "\n");
     }
     if (terminal.stderr_terminal && !globals.quiet && globals.progress !== "none") {
       this.#line = new ProgressLine(terminal.err, terminal.columns, this.err_style);
@@ -118,7 +118,7 @@ export class Session {
   result(document: Record<string, unknown>, lines: () => string[], exit_code = 0) {
     this.settle();
     this.exit_code = exit_code;
-    if (this.json !== null) this.terminal.out(JSON.stringify(document, null, 2) + "\n");
+    if (this.json !== null) this.terminal.out(jsonText(document, 2) + "\n");
     else if (!this.globals.quiet) this.terminal.out(lines().map((line) => `${line}\n`).join(""));
   }
 
@@ -136,10 +136,10 @@ export class Session {
     this.exit_code = EXIT_CODES[error.code];
     if (this.json === "list") {
       const document = { success: false, backups: [], error: error.message };
-      this.terminal.out(JSON.stringify(document) + "\n");
+      this.terminal.out(jsonText(document) + "\n");
     } else if (this.json === "document") {
       const document = { success: false, error: { ...error.toData(), ...error.details } };
-      this.terminal.out(JSON.stringify(document, null, 2) + "\n");
+      this.terminal.out(jsonText(document, 2) + "\n");
     }
     for (const line of this.#errorLines(error)) this.terminal.err(`${line}\n`);
   }
@@ -155,4 +155,13 @@ export class Session {
     }
     return lines;
   }
+}
+
+/** JSON in which no name can drive a terminal: C1 controls and bidirectional overrides are escaped. */
+function jsonText(value: unknown, indent?: number): string {
+  // JSON.stringify escapes what lies below U+0020 itself, and lone surrogates.
+  return JSON.stringify(value, null, indent).replace(
+    /[\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 }

@@ -19,7 +19,7 @@ import {
   type RunningRecord,
 } from "./backup_record.ts";
 import type { Context } from "./context.ts";
-import { note, openJournal, phase } from "./context.ts";
+import { keepingCatalog, note, openJournal, phase } from "./context.ts";
 import { beginExclusive } from "./exclusive.ts";
 import { awaitHealth, type HealthOutcome } from "./health.ts";
 import { type Estimate, preflight } from "./preflight.ts";
@@ -38,6 +38,7 @@ export interface BackupOutcome {
 
 /** Makes a backup of the stack the context names. */
 export async function createBackup(ctx: Context, request: BackupRequest): Promise<BackupOutcome> {
+  await using _catalog = keepingCatalog(ctx);
   using _lock = await beginExclusive(ctx);
   const action = {
     type: "backup",
@@ -99,7 +100,7 @@ async function archive(
     using output = openOutput(plan);
     {
       await using quiesced = await Quiesced.begin(ctx, plan.engine, quiesce, journal);
-      running.metadata.consistency = plan.held ? "stopped" : quiesced.consistency(runs(plan.stack));
+      running.metadata.consistency = plan.held ?? quiesced.consistency(runs(plan.stack));
       await writeArchive(ctx, plan, running, output, estimate);
       start_error = await quiesced.resume().then((report) => {
         running.noteResume(report, quiesced);

@@ -16,8 +16,8 @@ import type { QuiescePlan } from "../docker/quiesce.ts";
 import type { Stack } from "../docker/stack.ts";
 import { exists } from "../repository/pending_archive.ts";
 import { ensurePrivateDir } from "../repository/durable.ts";
-import { archiveExtension, backupName, compressionOf, sidecarPath } from "../repository/naming.ts";
-import type { Context } from "./context.ts";
+import { archiveExtension, archiveFiles, backupName, compressionOf } from "../repository/naming.ts";
+import { type Context, withCatalog } from "./context.ts";
 import { planFor, servicesRunning } from "./quiesced.ts";
 import { effectiveSettings } from "./settings.ts";
 import { findStack } from "./stacks.ts";
@@ -34,6 +34,10 @@ export interface BackupRequest {
   quiesce: QuiesceMode | null;
   require_stopped: boolean;
   anonymous_volumes: boolean;
+  /** Leaves out what is mounted inside a source. */
+  one_file_system: boolean;
+  /** Leaves out what lies in directories that a CACHEDIR.TAG marks. */
+  exclude_caches: boolean;
   /** A file, "-" for standard output, or null for the backup directory. */
   output: string | null;
   description: string | null;
@@ -52,6 +56,8 @@ export const DEFAULT_REQUEST: BackupRequest = {
   quiesce: null,
   require_stopped: false,
   anonymous_volumes: false,
+  one_file_system: false,
+  exclude_caches: false,
   output: null,
   description: null,
   verify: null,
@@ -78,8 +84,8 @@ export interface BackupPlan {
   path: string;
   name: string;
   notes: string[];
-  /** The caller holds the services stopped already (a rollback's safety backup). */
-  held: boolean;
+  /** The caller holds the services already (a rollback's safety backup): how well; else null. */
+  held: BackupMetadata["consistency"];
 }
 
 /** Decides; touches nothing but the backup directory, which it makes if it is missing. */
@@ -97,7 +103,7 @@ export async function planBackup(ctx: Context, request: BackupRequest): Promise<
     notes.push("Incremental backups are not in this version yet: this one is FULL.");
   }
   const type = request.kind === "data-only" ? "DATA_ONLY" : "FULL";
-  const place = outputPlace(ctx, request, settings, stack.name);
+  const place = outputPlace(ctx, request, settings, stack.name, await namesInUse(ctx));
   return {
     request,
     stack,
@@ -118,7 +124,7 @@ export async function planBackup(ctx: Context, request: BackupRequest): Promise<
     path: place.path,
     name: place.name,
     notes,
-    held: false,
+    held: null,
   };
 }
 
@@ -156,11 +162,12 @@ function outputPlace(
   request: BackupRequest,
   settings: Settings,
   stack: string,
+  used: Set<string>,
 ): { path: string; name: string; compression: Compression } {
   const at = ctx.now();
   const parts = { trigger: request.trigger, stack, version: request.version, at };
   if (request.output === "-") {
-    const name = backupName(parts, () => false);
+    const name = backupName(parts, (name) => used.has(name));
     return { path: "-", name, compression: request.compression ?? settings["backup.compression"] };
   }
   if (request.output !== null) {
@@ -188,17 +195,42 @@ function outputPlace(
         },
       );
     }
-    return { path, name: backupName(parts, () => false), compression };
+    refuseTaken(path);
+    return { path, name: backupName(parts, (name) => used.has(name)), compression };
   }
   const compression = request.compression ?? settings["backup.compression"];
   const extension = archiveExtension(compression);
   ensurePrivateDir(settings.auto_backup_directory);
-  const taken = (name: string) => {
-    const path = join(settings.auto_backup_directory, name + extension);
-    return [path, `${path}.partial`, sidecarPath(path)].some(exists);
-  };
+  const taken = (name: string) =>
+    used.has(name) ||
+    archiveFiles(join(settings.auto_backup_directory, name + extension)).some(exists);
   const name = backupName(parts, taken);
   return { path: join(settings.auto_backup_directory, name + extension), name, compression };
+}
+
+/** What a backup never enters: duckback's own directories, and the very files it writes. */
+export function neverArchived(ctx: Context, plan: BackupPlan): string[] {
+  const own = plan.path === "-" ? [] : archiveFiles(plan.path);
+  return [plan.directory, ctx.home.dir, ...own];
+}
+
+/** A failed run has its name in the catalogue, though no file bears it. */
+async function namesInUse(ctx: Context): Promise<Set<string>> {
+  const records = await withCatalog(ctx, (catalog) => catalog.backups.list());
+  return new Set(records.map((record) => record.backup_name));
+}
+
+/**
+ * The archive's own name, and those of what will lie beside it: `x.tar.gz` and `x.tar.zst` would share
+ * a record, and `x.json` may be anybody's.
+ */
+function refuseTaken(path: string) {
+  const taken = archiveFiles(path).find(exists);
+  if (taken === undefined) return;
+  const what = taken === path ? "it exists already" : `"${taken}" would be overwritten`;
+  throw new DuckbackError("REFUSED", `Cannot write archive "${path}": ${what}`, {
+    hint: "Archives and what lies beside them are never overwritten: choose another name.",
+  });
 }
 
 /** What the archive and the record say of the stack at this moment. */

@@ -6,6 +6,7 @@ import type { Engine } from "../docker/engine.ts";
 import { JournalFile, type NewJournal } from "../repository/journal.ts";
 import { acquireLock } from "../repository/lock.ts";
 import type { Home } from "../repository/home.ts";
+import { LingeringCatalog } from "./lingering.ts";
 
 /** Built once by main.ts; tests build their own. */
 export interface Context {
@@ -29,13 +30,37 @@ export interface Context {
   command: string;
 }
 
-/** Opens the catalogue for as long as `use` takes, no longer: other processes wait meanwhile. */
+/**
+ * Opens the catalogue for as long as `use` takes, no longer: other processes wait meanwhile. Within
+ * `keepingCatalog` it stays open a moment longer.
+ */
 export async function withCatalog<T>(
   ctx: Context,
   use: (catalog: Catalog) => Promise<T>,
 ): Promise<T> {
+  const lingering = kept.get(ctx);
+  if (lingering) return await lingering.use(use);
+  await using catalog = await open(ctx);
+  return await use(catalog);
+}
+
+const kept = new WeakMap<Context, LingeringCatalog>();
+
+/** Until disposed, uses of the catalogue that follow one another at once share one opening. */
+export function keepingCatalog(ctx: Context): AsyncDisposable {
+  const lingering = new LingeringCatalog(() => open(ctx));
+  kept.set(ctx, lingering);
+  return {
+    async [Symbol.asyncDispose]() {
+      kept.delete(ctx);
+      await lingering[Symbol.asyncDispose]();
+    },
+  };
+}
+
+async function open(ctx: Context): Promise<Catalog> {
   const { openCatalog } = await import("../catalog/open_catalog.ts");
-  await using catalog = await openCatalog({
+  return await openCatalog({
     home: ctx.home.dir,
     on_wait: (holder) =>
       ctx.progress({
@@ -44,7 +69,6 @@ export async function withCatalog<T>(
         text: `Waiting for the catalogue${holder ? ` (${holder})` : ""}.`,
       }),
   });
-  return await use(catalog);
 }
 
 /** The home's lock; raises LOCKED at once where another run holds it. */
@@ -59,16 +83,28 @@ export function takeLock(ctx: Context): Promise<Disposable> {
 /** Writes the journal of a run, before it touches anything. */
 export function openJournal(
   ctx: Context,
-  run: Omit<NewJournal, "operation" | "pid" | "started_at">,
+  run: Omit<NewJournal, "operation" | "pid" | "started_at" | "engine">,
 ): JournalFile {
   const started_at = ctx.now().toISOString();
   return JournalFile.create(ctx.home, {
     operation: ctx.command,
     pid: Deno.pid,
     started_at,
+    engine: Object.fromEntries(
+      ENGINE_ENV.flatMap((name) => ctx.env[name] ? [[name, ctx.env[name]]] : []),
+    ),
     ...run,
   });
 }
+
+/** What decides which engine is asked; see lib/docker/endpoint.ts. */
+export const ENGINE_ENV = [
+  "DOCKER_HOST",
+  "DOCKER_CONTEXT",
+  "DOCKER_CONFIG",
+  "HOME",
+  "XDG_RUNTIME_DIR",
+];
 
 /** Connects to the Docker engine; raises DOCKER_UNREACHABLE. */
 export async function connect(ctx: Context): Promise<Engine> {

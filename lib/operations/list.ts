@@ -33,12 +33,21 @@ export async function findBackup(ctx: Context, id: number): Promise<ListedBackup
 
 /** A row still `running` whose archive and sidecar are complete is shown as what it has become. */
 function asListed(record: BackupRecord): ListedBackup {
-  const file_exists = record.backup_path !== "-" && exists(record.backup_path);
+  const file_exists = record.backup_path !== "-" && canSee(record.backup_path);
   if (record.status === "running" && file_exists) {
     const settled = readSidecar(record.backup_path);
     if (settled?.id === record.id) return { ...settled, file_exists };
   }
   return { ...record, file_exists };
+}
+
+/** False too where one may not look (a dead mount, another user's directory): the list goes on. */
+function canSee(path: string): boolean {
+  try {
+    return exists(path);
+  } catch {
+    return false;
+  }
 }
 
 /** True where a backup can be restored from: it ended well enough and its archive is there and sound. */

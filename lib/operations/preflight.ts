@@ -4,7 +4,7 @@ import { measure } from "../archive/create.ts";
 import { DuckbackError } from "../core/errors.ts";
 import { formatBytes } from "../core/units.ts";
 import * as posix from "../posix/mod.ts";
-import type { BackupPlan } from "./backup_plan.ts";
+import { type BackupPlan, neverArchived } from "./backup_plan.ts";
 import type { Context } from "./context.ts";
 import { note, phase, withCatalog } from "./context.ts";
 
@@ -28,7 +28,9 @@ export async function preflight(ctx: Context, plan: BackupPlan): Promise<Estimat
   const found = await measure({
     sources: plan.sources,
     exclude: plan.exclude,
-    skip_paths: [plan.directory, ctx.home.dir],
+    skip_paths: neverArchived(ctx, plan),
+    one_file_system: plan.request.one_file_system,
+    exclude_caches: plan.request.exclude_caches,
     signal: ctx.signal,
   });
   if (found.entries === 0) throw nothing(plan);

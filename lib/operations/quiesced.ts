@@ -68,7 +68,7 @@ export class Quiesced implements AsyncDisposable {
     const self = new Quiesced(ctx, engine, plan, journal, options);
     if (!plan) return self;
     throwIfAborted(ctx.signal);
-    journal.save({ plan });
+    journal.save({ plan, users: plan });
     phase(ctx, "stop", `${plan.mode === "pause" ? "Pausing" : "Stopping"} ${names(plan)}`);
     self.#first_stop = performance.now();
     try {
@@ -140,7 +140,19 @@ export class Quiesced implements AsyncDisposable {
 
   async [Symbol.asyncDispose]() {
     if (this.#started) return;
-    await this.options.before_resume?.();
+    try {
+      await this.options.before_resume?.();
+    } catch (cause) {
+      // Better down than running on half of the old files and half of the new: the journal has it all.
+      const services = this.plan ? `${names(this.plan)} STAY STOPPED. ` : "";
+      note(
+        this.ctx,
+        `The old files could not be put back (${asDuckbackError(cause).message}). ${services}` +
+          "Mend the cause, then run: duckback recover",
+        "warning",
+      );
+      return;
+    }
     await this.#resumeAfterError();
   }
 }

@@ -2,7 +2,7 @@
  * Brings back what a run that died left behind: trees half swapped, services stopped, temporary
  * files, rows that say `running`. Every command that may change something does this first.
  */
-import { asDuckbackError, type DuckbackError, throwIfAborted } from "../core/errors.ts";
+import { asDuckbackError, DuckbackError, throwIfAborted } from "../core/errors.ts";
 import type { BackupRecord } from "../core/model.ts";
 import { VERSION } from "../core/version.ts";
 import type { Engine } from "../docker/engine.ts";
@@ -10,15 +10,14 @@ import type { QuiescePlan } from "../docker/quiesce.ts";
 import { exists } from "../repository/pending_archive.ts";
 import { removeQuietly } from "../repository/durable.ts";
 import { JournalFile, keepAside, listJournals } from "../repository/journal.ts";
-import { manifestPath, partialPath, sidecarPath } from "../repository/naming.ts";
+import { manifestPath, manifestRowsPath, partialPath, sidecarPath } from "../repository/naming.ts";
 import { readSidecar, scanSidecars } from "../repository/sidecar.ts";
 import type { Context } from "./context.ts";
-import { connect, note, phase, takeLock, withCatalog } from "./context.ts";
+import { connect, ENGINE_ENV, note, phase, takeLock, tryConnect, withCatalog } from "./context.ts";
 import { names } from "./quiesced.ts";
 import { currentSettings } from "./settings.ts";
 import { removeStaging, swapOut } from "./swap.ts";
 import { keepForUndo, settleUndo } from "./undo_trees.ts";
-import { manifestRowsPath } from "./write_archive.ts";
 
 const ENGINE_WAIT_MS = 15_000;
 
@@ -84,11 +83,21 @@ async function mend(ctx: Context, journal: JournalFile, recovery: Recovery) {
     "recover",
     `"${data.operation}" of ${data.started_at} (pid ${data.pid}) died: mending`,
   );
-  await mendTrees(ctx, journal, recovery);
+  try {
+    await mendTrees(ctx, journal, recovery);
+  } catch (cause) {
+    const error = asDuckbackError(cause);
+    throw new DuckbackError(
+      error.code,
+      `Cannot put back what "${data.operation}" of ${data.started_at} had half replaced: ` +
+        `${error.message}. Until then its services stay down`,
+      { cause, hint: "Mend the cause, then run: duckback recover" },
+    );
+  }
   if (data.plan) {
     const plan = data.plan as QuiescePlan;
     const { startAll } = await import("../docker/quiesce.ts");
-    const engine = await connectPatiently(ctx);
+    const engine = await connectPatiently(ctx, journal);
     const report = await startAll(engine, plan, { onStep: (text) => note(ctx, text) });
     recovery.services.push(...report.started);
     journal.save({ plan: null });
@@ -108,6 +117,7 @@ async function mendTrees(ctx: Context, journal: JournalFile, recovery: Recovery)
     return;
   }
   const moved = swaps.filter((step) => step.phase !== "staged").map((step) => step.live);
+  if (moved.length > 0) await stopUsers(ctx, journal);
   if (kind === "undo") settleUndo(ctx, journal);
   else {
     for (const step of [...swaps].reverse()) swapOut(step, () => journal.save());
@@ -117,18 +127,46 @@ async function mendTrees(ctx: Context, journal: JournalFile, recovery: Recovery)
   recovery.trees.push(...moved);
 }
 
-/** After a power loss duckback may be up before the engine is: it gets a while. */
-async function connectPatiently(ctx: Context): Promise<Engine> {
+/** The run may have died after it started them again, or a restart policy did: nobody may hold the trees. */
+async function stopUsers(ctx: Context, journal: JournalFile) {
+  const plan = journal.data.users as QuiescePlan | null;
+  if (!plan) return;
+  const { stopAll } = await import("../docker/quiesce.ts");
+  const engine = await connectPatiently(ctx, journal);
+  journal.save({ plan });
+  await stopAll(engine, plan, { onStep: (text) => note(ctx, text) });
+}
+
+/**
+ * The engine of the run that died, whatever DOCKER_HOST says now. After a power loss duckback may be
+ * up before the engine is: it gets a while.
+ */
+async function connectPatiently(ctx: Context, journal: JournalFile): Promise<Engine> {
+  const others = Object.entries(ctx.env).filter(([name]) => !ENGINE_ENV.includes(name));
+  const there = { ...ctx, env: { ...Object.fromEntries(others), ...journal.data.engine } };
   const end = performance.now() + ENGINE_WAIT_MS;
   for (;;) {
     try {
-      return await connect(ctx);
+      return await connect(there);
     } catch (cause) {
       throwIfAborted(ctx.signal);
-      if (performance.now() > end) throw cause;
+      if (performance.now() > end) return await knownElsewhere(ctx, journal) ?? thrown(cause);
       await new Promise((resolve) => setTimeout(resolve, 500));
     }
   }
+}
+
+/** The engine of today's environment, where it knows the containers: the other was perhaps a tunnel. */
+async function knownElsewhere(ctx: Context, { data }: JournalFile): Promise<Engine | null> {
+  const { engine } = await tryConnect(ctx);
+  for (const { id } of ((data.plan ?? data.users) as QuiescePlan).items) {
+    if (await engine?.inspect(id)) return engine;
+  }
+  return null;
+}
+
+function thrown(cause: unknown): never {
+  throw cause;
 }
 
 /** Temporary files of an archive; its sidecars too where the archive itself never came to be. */

@@ -1,13 +1,14 @@
 /** `restore`: takes a backup, or parts of it, out to a directory beside the live stack. */
 import { dirname, join } from "node:path";
 import { extractArchive, type ExtractReport } from "../archive/extract.ts";
+import { verifyArchive } from "../archive/verify.ts";
 import { DuckbackError } from "../core/errors.ts";
 import * as posix from "../posix/mod.ts";
 import { diskError } from "../repository/durable.ts";
 import { exists } from "../repository/pending_archive.ts";
 import { audited } from "./audit.ts";
 import type { Context } from "./context.ts";
-import { phase } from "./context.ts";
+import { keepingCatalog, phase } from "./context.ts";
 import { beginExclusive } from "./exclusive.ts";
 import { findBackup } from "./list.ts";
 import { checkArchive, requireRestorable } from "./verify.ts";
@@ -20,6 +21,8 @@ export interface RestoreRequest {
   /** Absolute. */
   target: string;
   force: boolean;
+  /** Makes device nodes; else they are warned of. */
+  allow_devices: boolean;
 }
 
 export interface RestoreOutcome {
@@ -35,6 +38,7 @@ export interface RestoreOutcome {
  * something already and `force` is false.
  */
 export async function restore(ctx: Context, request: RestoreRequest): Promise<RestoreOutcome> {
+  await using _catalog = keepingCatalog(ctx);
   using _lock = await beginExclusive(ctx);
   const action = {
     type: "restore",
@@ -42,11 +46,13 @@ export async function restore(ctx: Context, request: RestoreRequest): Promise<Re
     params: { ...request },
   };
   return await audited(ctx, action, async () => {
-    const { archive, backup_id } = await checked(ctx, request.from);
+    const { archive, backup_id, max_bytes } = await checked(ctx, request.from);
     requireRoom(request);
     phase(ctx, "extract", `Extracting to ${request.target}`);
     const report = await extractArchive(archive, {
       routes: routes(request),
+      allow_devices: request.allow_devices,
+      max_bytes,
       progress: ctx.progress,
       signal: ctx.signal,
     });
@@ -63,14 +69,16 @@ async function checked(ctx: Context, from: number | string) {
     const record = await findBackup(ctx, from);
     requireRestorable(record);
     await checkArchive(ctx, record);
-    return { archive: record.backup_path, backup_id: record.id };
+    const max_bytes = record.source_bytes ?? undefined;
+    return { archive: record.backup_path, backup_id: record.id, max_bytes };
   }
   if (!exists(from)) {
     throw new DuckbackError("ARCHIVE_MISSING", `Cannot read archive "${from}": it does not exist`, {
       hint: "Give a backup's id (`duckback backup list`) or the path of an archive.",
     });
   }
-  return { archive: from, backup_id: null };
+  await verifyArchive(from, { progress: ctx.progress, signal: ctx.signal });
+  return { archive: from, backup_id: null, max_bytes: undefined };
 }
 
 function requireRoom(request: RestoreRequest) {

@@ -128,6 +128,9 @@ async function stage(
       from: target.source.archive_path,
       to: stagedPath(steps[n]),
     })),
+    // What was there comes back; only root can make device nodes, and only root could have had any.
+    allow_devices: posix.effectiveIds().uid === 0,
+    max_bytes: plan.record.source_bytes ?? undefined,
     progress: ctx.progress,
     signal: ctx.signal,
   });
@@ -158,7 +161,7 @@ async function swap(
     keep_stopped: !request.start_services,
     before_resume: () => swapBack(journal),
   });
-  safety_backup = await makeSafetyBackup(ctx, plan, request);
+  safety_backup = await makeSafetyBackup(ctx, plan, request, quiesced);
   throwIfAborted(ctx.signal);
   phase(ctx, "swap", "Putting the restored files in place");
   try {
@@ -224,8 +227,9 @@ async function makeSafetyBackup(
   ctx: Context,
   plan: RollbackPlan,
   request: RollbackRequest,
+  quiesced: Quiesced,
 ): Promise<BackupRecord | null> {
-  const safety = await safetyPlan(ctx, plan);
+  const safety = await safetyPlan(ctx, plan, quiesced.consistency(false));
   if (!safety) {
     note(ctx, "Nothing is replaced, so there is nothing to make a safety backup of.");
     return null;

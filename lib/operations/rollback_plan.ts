@@ -9,6 +9,7 @@ import type { Stack } from "../docker/stack.ts";
 import * as posix from "../posix/mod.ts";
 import { type BackupPlan, DEFAULT_REQUEST, planBackup } from "./backup_plan.ts";
 import type { Context } from "./context.ts";
+import { mountPoints } from "./mounts.ts";
 import { planFor } from "./quiesced.ts";
 import { currentSettings } from "./settings.ts";
 import { findStack } from "./stacks.ts";
@@ -34,20 +35,27 @@ export interface RollbackPlan {
   problems: string[];
 }
 
-/** Raises NO_SUCH_STACK, DOCKER_UNREACHABLE, RESTORE_FAILED where nothing fits `roles`. */
+/**
+ * Makes volumes that are gone, unless `look_only`. Raises NO_SUCH_STACK, DOCKER_UNREACHABLE, REFUSED
+ * where a file system is mounted inside a target, RESTORE_FAILED where nothing fits `roles`.
+ */
 export async function planRollback(
   ctx: Context,
   record: BackupRecord,
   roles: Role[],
+  look_only = false,
 ): Promise<RollbackPlan> {
   const metadata = record.backup_metadata ?? await describedBy(record.backup_path);
-  const here = placeOf(ctx, metadata);
+  const here = await placeOf(ctx, metadata);
   const { stack, engine } = await findStack(here, { need_engine: true });
   const wanted = metadata.sources.filter((source) => roles.includes(source.role));
   if (wanted.length === 0) throw nothingFits(record, metadata, roles);
   const targets: RollbackTarget[] = [];
-  for (const source of wanted) targets.push(await locate(source, stack, engine, metadata));
+  for (const source of wanted) {
+    targets.push(await locate(source, stack, engine, metadata, look_only));
+  }
   const settings = await currentSettings(ctx);
+  refuseMounts(targets);
   const problems = record.status === "partial"
     ? [`Backup ${record.id} is partial: ${record.error_message}`]
     : [];
@@ -69,11 +77,42 @@ async function describedBy(archive: string): Promise<BackupMetadata> {
   return (first as { backup_metadata: BackupMetadata }).backup_metadata;
 }
 
-/** Without `--work-dir` or `--stack`, the stack is where it was when the backup was made. */
-function placeOf(ctx: Context, metadata: BackupMetadata): Context {
+/**
+ * Without `--work-dir` or `--stack`, the stack is where it was when the backup was made; or here, where
+ * that directory is gone and the same stack lies here. Never in whatever directory one happens to be.
+ */
+async function placeOf(ctx: Context, metadata: BackupMetadata): Promise<Context> {
   if (ctx.place_given || ctx.stack !== null) return ctx;
-  if (posix.statxIfExists(metadata.work_dir)?.type !== "directory") return ctx;
-  return { ...ctx, work_dir: metadata.work_dir, stack: null };
+  if (posix.statxIfExists(metadata.work_dir)?.type === "directory") {
+    return { ...ctx, work_dir: metadata.work_dir, stack: null };
+  }
+  const { stack } = await findStack(ctx);
+  if (stack.name === metadata.project) return ctx;
+  throw new DuckbackError(
+    "NO_SUCH_STACK",
+    `Cannot roll back stack "${metadata.project}": its directory "${metadata.work_dir}" does not exist`,
+    {
+      hint:
+        `If the stack was moved, name its new place with --work-dir DIR; if it was lost, make ` +
+        `the directory first: mkdir -p ${metadata.work_dir}`,
+    },
+  );
+}
+
+/** A rename would carry what is mounted along with the old tree, out of its services' sight. */
+function refuseMounts(targets: RollbackTarget[]) {
+  const mounts = mountPoints();
+  for (const { live, name } of targets) {
+    const inner = mounts.find((mount) => mount.startsWith(live + "/"));
+    if (!inner) continue;
+    throw new DuckbackError(
+      "REFUSED",
+      `Cannot roll back "${name}": a file system is mounted inside it, at "${inner}"`,
+      {
+        hint: "Unmount it first, or take the files out beside it: duckback restore ID --target DIR",
+      },
+    );
+  }
 }
 
 function nothingFits(record: BackupRecord, metadata: BackupMetadata, roles: Role[]) {
@@ -93,10 +132,12 @@ async function locate(
   stack: Stack,
   engine: Engine | null,
   metadata: BackupMetadata,
+  look_only: boolean,
 ): Promise<RollbackTarget> {
   if (source.kind === "volume") {
-    const live = await volumePath(source, stack, engine, metadata);
-    return { source, name: source.name, live, inside: true };
+    const name = volumeName(source, stack, metadata);
+    const live = await volumePath(name, stack, engine, look_only);
+    return { source, name, live, inside: true };
   }
   if (source.archive_path === ".") {
     return { source, name: source.name, live: stack.work_dir, inside: true };
@@ -108,30 +149,40 @@ async function locate(
   return { source, name: source.name, live, inside: false };
 }
 
+/** Compose names volumes after the project: where that has another name now, so have they. */
+function volumeName({ name }: Source, stack: Stack, { project }: BackupMetadata): string {
+  return name.startsWith(`${project}_`) ? stack.name + name.slice(project.length) : name;
+}
+
 async function volumePath(
-  source: Source,
+  name: string,
   stack: Stack,
   engine: Engine | null,
-  metadata: BackupMetadata,
+  look_only: boolean,
 ): Promise<string> {
   if (!engine) {
     throw new DuckbackError(
       "DOCKER_UNREACHABLE",
-      `Cannot restore volume "${source.name}": no Docker engine answers`,
+      `Cannot restore volume "${name}": no Docker engine answers`,
       { hint: "Start Docker, then try again." },
     );
   }
-  const found = await engine.inspectVolume(source.name);
+  const found = await engine.inspectVolume(name);
   if (found) return found.mountpoint;
-  const made = await engine.createVolume(source.name, {
+  if (look_only) return `volume ${name}`;
+  const made = await engine.createVolume(name, {
     "com.docker.compose.project": stack.name,
-    "com.docker.compose.volume": source.name.replace(`${metadata.project}_`, ""),
+    "com.docker.compose.volume": name.replace(`${stack.name}_`, ""),
   });
   return made.mountpoint;
 }
 
 /** A backup of exactly what the targets are now, made while the services are stopped. */
-export async function safetyPlan(ctx: Context, plan: RollbackPlan): Promise<BackupPlan | null> {
+export async function safetyPlan(
+  ctx: Context,
+  plan: RollbackPlan,
+  held: BackupMetadata["consistency"],
+): Promise<BackupPlan | null> {
   const present = plan.targets.filter((target) => posix.statxIfExists(target.live) !== null);
   if (present.length === 0) return null;
   const here = { ...ctx, work_dir: plan.stack.work_dir, stack: plan.stack.name };
@@ -146,7 +197,7 @@ export async function safetyPlan(ctx: Context, plan: RollbackPlan): Promise<Back
     notes: [],
     sources: present.map((target) => ({ ...target.source, path: target.live })),
     exclude: [],
-    held: true,
+    held,
     verify: false, // once the services run again: every second counts until then
   };
 }

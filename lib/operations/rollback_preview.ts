@@ -6,11 +6,11 @@ import { findBackup } from "./list.ts";
 import { planRollback } from "./rollback_plan.ts";
 import { requireRestorable } from "./verify.ts";
 
-/** Raises what `rollback` would raise before it begins. */
+/** Raises what `rollback` would raise before it begins; what a dead run left is to be mended before. */
 export async function planPreview(ctx: Context, id: number, roles: Role[]) {
   const record = await findBackup(ctx, id);
   requireRestorable(record);
-  const plan = await planRollback(ctx, record, roles);
+  const plan = await planRollback(ctx, record, roles, true);
   return {
     backup_id: id,
     backup_name: record.backup_name,

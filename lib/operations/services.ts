@@ -5,10 +5,10 @@ import { planQuiesce, type QuiescePlan, startAll, stopAll } from "../docker/quie
 import type { Stack } from "../docker/stack.ts";
 import { audited } from "./audit.ts";
 import type { Context } from "./context.ts";
-import { note, phase, withCatalog } from "./context.ts";
+import { note, openJournal, phase, withCatalog } from "./context.ts";
 import { beginExclusive } from "./exclusive.ts";
 import { awaitHealth, type HealthOutcome } from "./health.ts";
-import { list } from "./quiesced.ts";
+import { list, Quiesced } from "./quiesced.ts";
 import { currentSettings } from "./settings.ts";
 import { findStack } from "./stacks.ts";
 
@@ -76,9 +76,10 @@ export async function changeServices(
 
 async function act(ctx: Context, engine: Engine, stack: Stack, verb: ServiceVerb, only: string[]) {
   const running = choose(planQuiesce(stack, "stop"), only);
+  if (verb === "restart") return await restart(ctx, engine, stack, running);
   const changed = new Set<string>();
   const onStep = (text: string) => note(ctx, text);
-  if (verb !== "start" && running.items.length > 0) {
+  if (verb === "stop" && running.items.length > 0) {
     await recordStatus(ctx, stack);
     phase(ctx, "stop", `Stopping ${namesOf(running)}`);
     try {
@@ -90,17 +91,37 @@ async function act(ctx: Context, engine: Engine, stack: Stack, verb: ServiceVerb
     running.items.forEach((item) => changed.add(item.service ?? item.name));
   }
   if (verb === "stop") return { changed: [...changed], health: null };
-  const starting = verb === "restart"
-    ? running
-    : choose(planStart(stack, await startable(ctx, stack, only)), only);
+  const starting = choose(planStart(stack, await startable(ctx, stack, only)), only);
   if (starting.items.length === 0) return { changed: [...changed], health: null };
   phase(ctx, "start", `Starting ${namesOf(starting)}`);
   await startAll(engine, starting, { onStep });
   starting.items.forEach((item) => changed.add(item.service ?? item.name));
+  return { changed: [...changed], health: await untilWell(ctx, engine, starting) };
+}
+
+/** Journaled as a backup is: whatever happens in between, what ran runs again. */
+async function restart(ctx: Context, engine: Engine, stack: Stack, running: QuiescePlan) {
+  if (running.items.length === 0) return { changed: [], health: null };
+  const journal = openJournal(ctx, {
+    kind: "restart",
+    stack: stack.name,
+    work_dir: stack.work_dir,
+    backup_id: null,
+  });
+  try {
+    await using quiesced = await Quiesced.begin(ctx, engine, running, journal);
+    await quiesced.resume();
+  } finally {
+    journal.finish();
+  }
+  const changed = [...new Set(running.items.map((item) => item.service ?? item.name))];
+  return { changed, health: await untilWell(ctx, engine, running) };
+}
+
+async function untilWell(ctx: Context, engine: Engine, plan: QuiescePlan) {
   phase(ctx, "health", "Waiting for the services to be well");
   const settings = await currentSettings(ctx);
-  const limit = settings["backup.health_timeout_seconds"] * 1000;
-  return { changed: [...changed], health: await awaitHealth(ctx, engine, starting, limit) };
+  return await awaitHealth(ctx, engine, plan, settings["backup.health_timeout_seconds"] * 1000);
 }
 
 /** The plan by which containers that are down are started: the one by which they would be stopped. */

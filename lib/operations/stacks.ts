@@ -39,6 +39,7 @@ export async function findStack(ctx: Context, options: FindOptions = {}): Promis
     extraSources: (options.sources ?? []).map((path) => resolve(place.work_dir, path)),
     anonymousVolumes: options.anonymous_volumes ?? false,
   });
+  if (place.guessed && stack.containers.length === 0) await requireName(ctx, stack);
   if (options.need_engine && !engine && stack.services.length > 0) {
     throw new DuckbackError(
       "DOCKER_UNREACHABLE",
@@ -59,17 +60,41 @@ interface Place {
   work_dir: string;
   name: string | undefined;
   files: string[] | undefined;
+  /** True for a name this home does not know: it must be that of what lies here. */
+  guessed: boolean;
 }
 
 function locate(ctx: Context): Place {
   if (ctx.stack === null) {
-    return { work_dir: ctx.work_dir, name: undefined, files: ctx.compose_files };
+    return { work_dir: ctx.work_dir, name: undefined, files: ctx.compose_files, guessed: false };
   }
-  const known = registeredStacks(ctx.home).find((stack) => stack.name === ctx.stack);
-  // An unknown name may still be the project name of what lies in the working directory.
-  if (!known) return { work_dir: ctx.work_dir, name: ctx.stack, files: ctx.compose_files };
+  const known = ctx.place_given
+    ? undefined
+    : registeredStacks(ctx.home).find((stack) => stack.name === ctx.stack);
+  if (!known) {
+    return { work_dir: ctx.work_dir, name: ctx.stack, files: ctx.compose_files, guessed: true };
+  }
   const files = ctx.compose_files ?? known.compose_files ?? undefined;
-  return { work_dir: known.work_dir, name: known.name, files };
+  return { work_dir: known.work_dir, name: known.name, files, guessed: false };
+}
+
+/** A mistyped name must not make a stack of whatever directory one happens to be in. */
+async function requireName(ctx: Context, stack: Stack) {
+  const here = await discoverStack({
+    workDir: ctx.work_dir,
+    files: ctx.compose_files,
+    env: ctx.env,
+    engine: null,
+    extraSources: [],
+  });
+  if (here.name === stack.name) return;
+  const known = registeredStacks(ctx.home).map((known) => known.name).join(", ");
+  throw new DuckbackError(
+    "NO_SUCH_STACK",
+    `Cannot find stack "${ctx.stack}": nothing of that name is registered or running, and what lies ` +
+      `in "${ctx.work_dir}" is "${here.name}"`,
+    { hint: `Registered: ${known || "none; run `duckback init` where the compose file lies"}.` },
+  );
 }
 
 function requireDirectory(dir: string) {

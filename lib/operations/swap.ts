@@ -9,6 +9,8 @@ import type { RootMetadata, SwapStep } from "../repository/journal.ts";
 
 const NEW = "new";
 const OLD = "old";
+/** Where what was live waits for the moment in which the old takes its place again. */
+const BACK = "back";
 
 /** Where a staged tree is extracted to. */
 export function stagedPath(step: SwapStep): string {
@@ -51,7 +53,7 @@ export function prepareSwap(
     staging,
     had_old: live !== null,
     new_inode: "",
-    old_root: how === "contents" ? metadataOf(live!) : null,
+    old_root: how === "contents" ? rootOf(source.live, live!) : null,
     new_root: null,
     touched_root: how === "contents" ? metadataOf(posix.statx(source.live)) : null,
     keep: [...new Set(kept)],
@@ -62,7 +64,9 @@ export function prepareSwap(
 /** Notes what was staged; call after the extraction, before `swapIn`. */
 export function noteStaged(step: SwapStep) {
   step.new_inode = inode(stagedPath(step))!;
-  if (step.how === "contents") step.new_root = metadataOf(posix.statx(stagedPath(step)));
+  if (step.how === "contents") {
+    step.new_root = rootOf(stagedPath(step), posix.statx(stagedPath(step)));
+  }
 }
 
 /** Old out, new in. `save` makes the journal durable and is called before each move. */
@@ -76,9 +80,16 @@ export function swapIn(step: SwapStep, save: () => void) {
 /** The inverse, from any state. Afterwards everything is as it was when the tree was staged. */
 export function swapOut(step: SwapStep, save: () => void) {
   if (step.how === "exchange") exchangeOut(step);
-  else contentsOut(step);
+  else contentsOut(step, save);
   step.phase = "staged";
   save();
+}
+
+/** True where what an undo (or, after one, a redo) puts in place is still there. */
+export function canSwapAgain(step: SwapStep): boolean {
+  const needed = step.phase === "staged" ? stagedPath(step) : keptPath(step);
+  if (inode(step.staging) === null) return false;
+  return inode(needed) !== null || (step.phase !== "staged" && !step.had_old);
 }
 
 /** Removes staging directories with all that is in them, and `.duckback-undo` once it is empty. */
@@ -106,6 +117,8 @@ function rootAfter(step: SwapStep): RootMetadata | null {
 
 function exchangeIn(step: SwapStep, save: () => void) {
   const staged = stagedPath(step);
+  // It may have come or gone since the step was prepared: a service ran until now.
+  step.had_old = inode(step.live) !== null;
   step.phase = "moving_new";
   save();
   if (!step.had_old) posix.rename(staged, step.live);
@@ -117,24 +130,27 @@ function exchangeIn(step: SwapStep, save: () => void) {
   sync(step);
 }
 
+/**
+ * What lies where tells how far `exchangeIn`, or an earlier call of this, came. Only between the two
+ * renames of an exchange does the inode decide: what is live may since have been edited or replaced.
+ */
 function exchangeOut(step: SwapStep) {
+  if (step.phase === "staged") return;
   const staged = stagedPath(step);
   const kept = keptPath(step);
-  if (inode(step.live) === step.new_inode) {
-    const old = inode(kept) !== null ? kept : inode(staged) !== null ? staged : null;
-    if (old === null) posix.rename(step.live, staged);
-    else if (posix.renameExchange(old, step.live)) {
-      if (old === kept) posix.rename(kept, staged);
-    } else {
-      posix.rename(step.live, join(step.staging, "back"));
-      posix.rename(old, step.live);
-      posix.rename(join(step.staging, "back"), staged);
+  const back = join(step.staging, BACK);
+  const there = (path: string) => inode(path) !== null;
+  if (there(staged) && !there(kept) && !there(back)) {
+    if (inode(step.live) === step.new_inode) posix.renameExchange(staged, step.live);
+  } else {
+    if (there(kept)) {
+      if (there(step.live) && !there(back)) posix.rename(step.live, back);
+      posix.rename(kept, step.live);
+    } else if (!step.had_old && !there(back) && there(step.live)) {
+      posix.rename(step.live, staged);
     }
-  } else if (inode(step.live) === null && inode(kept) !== null) {
-    posix.rename(kept, step.live);
+    if (there(back) && !there(staged)) posix.rename(back, staged);
   }
-  const back = join(step.staging, "back");
-  if (inode(back) !== null && inode(staged) === null) posix.rename(back, staged);
   sync(step);
 }
 
@@ -151,13 +167,16 @@ function contentsIn(step: SwapStep, save: () => void) {
   sync(step);
 }
 
-function contentsOut(step: SwapStep) {
-  const kept = keptPath(step);
+function contentsOut(step: SwapStep, save: () => void) {
   if (step.phase === "staged") return;
   if (step.phase === "moving_new" || step.phase === "done") {
     moveChildren(step.live, stagedPath(step), stays(step));
+    sync(step);
+    // From here on what is live is old: a second try must not take it for new.
+    step.phase = "moving_old";
+    save();
   }
-  moveChildren(kept, step.live, []);
+  moveChildren(keptPath(step), step.live, []);
   setMetadata(step.live, step.old_root!);
   sync(step);
 }
@@ -178,15 +197,21 @@ function metadataOf(stat: posix.Stat): RootMetadata {
   return { mode: mode & 0o7777, uid, gid, mtime_s, mtime_ns };
 }
 
+function rootOf(path: string, stat: posix.Stat): RootMetadata {
+  return { ...metadataOf(stat), xattrs: posix.readXattrs(path) };
+}
+
 function setMetadata(path: string, root: RootMetadata) {
   posix.lchown(path, root.uid, root.gid);
+  if (root.xattrs !== undefined) posix.writeXattrs(path, root.xattrs);
   posix.chmod(path, root.mode);
   posix.lutimes(path, root.mtime_s, root.mtime_ns);
 }
 
+/** Without the device: all that is compared lies on one, and its number may change at a reboot. */
 function inode(path: string): string | null {
   const stat = posix.statxIfExists(path);
-  return stat && `${stat.dev}:${stat.ino}`;
+  return stat && String(stat.ino);
 }
 
 /** Both directories whose names changed are on disk before the journal says so. */

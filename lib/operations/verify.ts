@@ -7,7 +7,7 @@ import { manifestPath } from "../repository/naming.ts";
 import { writeSidecar } from "../repository/sidecar.ts";
 import { audited } from "./audit.ts";
 import type { Context } from "./context.ts";
-import { phase, withCatalog } from "./context.ts";
+import { keepingCatalog, phase, withCatalog } from "./context.ts";
 import { beginExclusive } from "./exclusive.ts";
 import { findBackup } from "./list.ts";
 
@@ -25,6 +25,7 @@ export interface VerifyResult {
 
 /** Verifies one backup, or all that have an archive; stores each verdict. Raises only INTERRUPTED. */
 export async function verifyBackups(ctx: Context, id: number | null): Promise<VerifyResult[]> {
+  await using _catalog = keepingCatalog(ctx);
   using _lock = await beginExclusive(ctx);
   const action = { type: "verify", description: "verify archives", params: { id } };
   return await audited(ctx, action, async () => {
@@ -94,7 +95,7 @@ export async function checkArchive(ctx: Context, record: BackupRecord): Promise<
   phase(ctx, "verify", `Verifying ${record.backup_name}`);
   return await verifyArchive(record.backup_path, {
     sha256: record.backup_hash,
-    expected: await manifestHashes(record),
+    manifest: await manifestRows(record),
     progress: ctx.progress,
     totals: { files: record.file_count ?? 0, bytes: record.source_bytes ?? 0 },
     signal: ctx.signal,
@@ -134,15 +135,10 @@ export function requireArchive(record: BackupRecord) {
   );
 }
 
-async function manifestHashes(record: BackupRecord) {
+/** The manifest's rows in the archive's order; undefined where there is no manifest. */
+async function manifestRows(record: BackupRecord) {
   const path = manifestPath(record.backup_path);
   if (!exists(path)) return undefined;
   const { readManifest } = await import("../catalog/manifest.ts");
-  const hashes = new Map<string, { size: number; sha256: string | null }>();
-  for await (const batch of readManifest(path)) {
-    for (const entry of batch) {
-      if (entry.type === "file") hashes.set(entry.path, { size: entry.size, sha256: entry.sha256 });
-    }
-  }
-  return (entry: string) => hashes.get(entry);
+  return readManifest(path);
 }

@@ -3,9 +3,9 @@ import { type ArchiveSummary, createArchive } from "../archive/create.ts";
 import { DuckbackError } from "../core/errors.ts";
 import { manifestLine } from "../catalog/manifest.ts";
 import { PendingArchive } from "../repository/pending_archive.ts";
-import { manifestPath, stem } from "../repository/naming.ts";
+import { manifestPath, manifestRowsPath } from "../repository/naming.ts";
 import { TextFile } from "../repository/text_file.ts";
-import type { BackupPlan } from "./backup_plan.ts";
+import { type BackupPlan, neverArchived } from "./backup_plan.ts";
 import type { RunningRecord } from "./backup_record.ts";
 import type { Context } from "./context.ts";
 import { phase } from "./context.ts";
@@ -57,11 +57,6 @@ class RepositoryOutput implements Output {
   }
 }
 
-/** The manifest's rows while a backup runs; removed at its end, or by recovery. */
-export function manifestRowsPath(archive: string): string {
-  return `${stem(archive)}.manifest.partial`;
-}
-
 class StandardOutput implements Output {
   readonly manifest = null;
   readonly manifest_path = null;
@@ -97,7 +92,9 @@ export async function writeArchive(
   const summary = await createArchive({
     sources: plan.sources,
     exclude: plan.exclude,
-    skip_paths: [plan.directory, ctx.home.dir],
+    skip_paths: neverArchived(ctx, plan),
+    one_file_system: plan.request.one_file_system,
+    exclude_caches: plan.request.exclude_caches,
     compression: plan.compression,
     level: plan.level,
     now: ctx.now(),

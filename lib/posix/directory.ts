@@ -23,19 +23,31 @@ const DOT = 0x2e;
 export class Listing {
   #bytes = new Uint8Array(1 << 10);
   #used = 0;
-  readonly #ends: number[] = [];
-  readonly #types: number[] = [];
-  readonly #inos: bigint[] = [];
+  #ends = new Uint32Array(16);
+  #types = new Uint8Array(16);
+  #inos = new BigUint64Array(16);
+  #count = 0;
   #order: Uint32Array = new Uint32Array(0);
 
   get length(): number {
-    return this.#ends.length;
+    return this.#count;
   }
 
   /** The `i`-th name in byte order, with the NUL that libc wants behind it. A view. */
   name(i: number): Uint8Array {
     const at = this.#order[i];
     return this.#bytes.subarray(at === 0 ? 0 : this.#ends[at - 1], this.#ends[at]);
+  }
+
+  /** True where one of the names is `name`, NUL and all. */
+  has(name: Uint8Array): boolean {
+    let low = 0;
+    for (let high = this.length; low < high;) {
+      const middle = (low + high) >> 1;
+      if (compare(this.name(middle), name) < 0) low = middle + 1;
+      else high = middle;
+    }
+    return low < this.length && compare(this.name(low), name) === 0;
   }
 
   /** `d_type` of the `i`-th entry. */
@@ -72,22 +84,34 @@ export class Listing {
     }
     const length = end + 1 - start;
     if (this.#used + length > this.#bytes.length) {
-      const larger = new Uint8Array(this.#bytes.length * 4);
+      const larger = new Uint8Array(this.#bytes.length * 2);
       larger.set(this.#bytes);
       this.#bytes = larger;
     }
     for (let i = 0; i < length; i++) this.#bytes[this.#used + i] = dents[start + i];
     this.#used += length;
-    this.#ends.push(this.#used);
-    this.#types.push(dents[at + TYPE]);
-    this.#inos.push(dentsView.getBigUint64(at, true));
+    if (this.#count === this.#ends.length) this.#growColumns();
+    this.#ends[this.#count] = this.#used;
+    this.#types[this.#count] = dents[at + TYPE];
+    this.#inos[this.#count++] = dentsView.getBigUint64(at, true);
+  }
+
+  #growColumns(): void {
+    const { length } = this.#ends;
+    const [ends, types, inos] = [this.#ends, this.#types, this.#inos];
+    this.#ends = new Uint32Array(length * 2);
+    this.#ends.set(ends);
+    this.#types = new Uint8Array(length * 2);
+    this.#types.set(types);
+    this.#inos = new BigUint64Array(length * 2);
+    this.#inos.set(inos);
   }
 
   #sort(): void {
     const bytes = this.#bytes;
     const ends = this.#ends;
-    this.#order = new Uint32Array(ends.length);
-    for (let i = 0; i < ends.length; i++) this.#order[i] = i;
+    this.#order = new Uint32Array(this.#count);
+    for (let i = 0; i < this.#count; i++) this.#order[i] = i;
     this.#order.sort((a, b) => {
       let x = a === 0 ? 0 : ends[a - 1];
       let y = b === 0 ? 0 : ends[b - 1];
@@ -96,6 +120,13 @@ export class Listing {
       return bytes[x] - bytes[y];
     });
   }
+}
+
+/** The order of two NUL-ended names: the NUL ends the comparison. */
+function compare(a: Uint8Array, b: Uint8Array): number {
+  let i = 0;
+  while (a[i] === b[i] && a[i] !== 0) i++;
+  return a[i] - b[i];
 }
 
 /**

@@ -79,6 +79,31 @@ export function writeAll(fd: number, bytes: Uint8Array, path = ""): void {
   while (done < bytes.length) done += write(fd, bytes.subarray(done), path);
 }
 
+const SEEK_SET = 0;
+const SEEK_CUR = 1;
+const SEEK_DATA = 3;
+const SEEK_HOLE = 4;
+
+/** Moves to byte `offset` of an open file; false with errno set where that cannot be. */
+export function seekTo(fd: number, offset: number): boolean {
+  return Number(libc.lseek(fd, offset, SEEK_SET)) >= 0;
+}
+
+/** Moves `count` bytes onwards, leaving a hole where nothing was. Throws PosixError. */
+export function skip(fd: number, count: number, path = ""): void {
+  if (Number(libc.lseek(fd, count, SEEK_CUR)) < 0) throw failed("seek in", path);
+}
+
+/** Where, from `offset` on, data begins; -1 with errno set (ENXIO: nothing but a hole is left). */
+export function seekData(fd: number, offset: number): number {
+  return Number(libc.lseek(fd, offset, SEEK_DATA));
+}
+
+/** Where, from `offset` on, a hole begins (a file ends in one); -1 with errno set. */
+export function seekHole(fd: number, offset: number): number {
+  return Number(libc.lseek(fd, offset, SEEK_HOLE));
+}
+
 /** Sets the length of an open file. Throws PosixError. */
 export function truncate(fd: number, size: number, path = ""): void {
   if (libc.ftruncate(fd, size) !== 0) throw failed("truncate", path);

@@ -47,3 +47,4 @@ export {
 } from "./names.ts";
 export { readdirNames } from "./directory.ts";
 export { removeTree } from "./remove_tree.ts";
+export { readXattrs, writeXattrs } from "./xattr.ts";

@@ -122,14 +122,24 @@ export function lutimes(path: string, mtime_s: number, mtime_ns: number): void {
   }
 }
 
+const vfs = new Uint8Array(256);
+const vfsView = new DataView(vfs.buffer);
+
 /** Bytes that this user may still write on the file system of `path`. Throws PosixError. */
 export function freeSpace(path: string): number {
-  const out = new Uint8Array(256);
-  if (libc.statvfs(cString(path), out) !== 0) throw failed("stat file system of", path);
-  const view = new DataView(out.buffer);
-  const fragment = Number(view.getBigUint64(8, true)); // f_frsize
-  const available = Number(view.getBigUint64(32, true)); // f_bavail
-  return fragment * available;
+  if (libc.statvfs(cString(path), vfs) !== 0) throw failed("stat file system of", path);
+  return available();
+}
+
+/** The same for the file system of an open file. Throws PosixError. */
+export function fdFreeSpace(fd: number): number {
+  if (libc.fstatvfs(fd, vfs) !== 0) throw failed("stat file system", "");
+  return available();
+}
+
+function available(): number {
+  const fragment = Number(vfsView.getBigUint64(8, true)); // f_frsize
+  return fragment * Number(vfsView.getBigUint64(32, true)); // f_bavail
 }
 
 /** Effective user and group of this process. */

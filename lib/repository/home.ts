@@ -28,7 +28,7 @@ export function locateHome(
   env: Record<string, string>,
   uid: number | null,
 ): Home {
-  return homeAt(resolve(explicit ?? env.DUCKBACK_HOME ?? defaultDir(env, uid)));
+  return homeAt(resolve(explicit || env.DUCKBACK_HOME || defaultDir(env, uid)));
 }
 
 function defaultDir(env: Record<string, string>, uid: number | null): string {

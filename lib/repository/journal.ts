@@ -15,6 +15,8 @@ export interface RootMetadata {
   gid: number;
   mtime_s: number;
   mtime_ns: number;
+  /** Extended attributes and ACLs, in hex; missing in journals of earlier versions. */
+  xattrs?: Record<string, string>;
 }
 
 /**
@@ -48,7 +50,7 @@ export interface SwapStep {
 export interface Journal {
   version: 1;
   id: string;
-  kind: "backup" | "rollback" | "undo";
+  kind: "backup" | "rollback" | "undo" | "restart";
   operation: string;
   stack: string;
   work_dir: string;
@@ -58,8 +60,12 @@ export interface Journal {
   /** Final and temporary path of the archive being written. */
   archive: string | null;
   partial: string | null;
+  /** The variables that named the Docker engine: recovery must ask the same one. */
+  engine: Record<string, string>;
   /** The plan of lib/docker/quiesce.ts; null while nothing will be stopped, or once all runs again. */
   plan: unknown;
+  /** The same, until the end: who uses the trees below and must be down when they move back. */
+  users: unknown;
   /** Trees being swapped; empty for a backup. */
   swaps: SwapStep[];
   /** True once the trees stay as they are, whatever happens. */
@@ -88,7 +94,9 @@ export class JournalFile {
       id,
       archive: null,
       partial: null,
+      engine: {},
       plan: null,
+      users: null,
       swaps: [],
       committed: false,
       undo: null,

@@ -61,3 +61,19 @@ export function manifestPath(archive: string): string {
 export function partialPath(archive: string): string {
   return `${archive}.partial`;
 }
+
+/** Rows of a manifest in the making, beside the partial archive. */
+export function manifestRowsPath(archive: string): string {
+  return `${stem(archive)}.manifest.partial`;
+}
+
+/** Every file that a backup to `archive` writes, the archive first. */
+export function archiveFiles(archive: string): string[] {
+  return [
+    archive,
+    partialPath(archive),
+    sidecarPath(archive),
+    manifestPath(archive),
+    manifestRowsPath(archive),
+  ];
+}

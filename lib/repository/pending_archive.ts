@@ -90,6 +90,7 @@ export function exists(path: string): boolean {
     return true;
   } catch (cause) {
     if (cause instanceof Deno.errors.NotFound) return false;
+    if ((cause as { code?: string }).code === "ENOTDIR") return false;
     throw diskError(`Cannot look at "${path}"`, cause);
   }
 }

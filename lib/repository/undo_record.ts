@@ -24,7 +24,8 @@ export function readUndo(home: Home, stack: string): UndoRecord | null {
   try {
     return JSON.parse(Deno.readTextFileSync(pathOf(home, stack)));
   } catch (cause) {
-    if (cause instanceof Deno.errors.NotFound) return null;
+    // A damaged one serves nobody, and must not keep a rollback from its end.
+    if (cause instanceof Deno.errors.NotFound || cause instanceof SyntaxError) return null;
     throw cause;
   }
 }

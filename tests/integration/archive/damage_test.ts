@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { extractArchive, list, readSelf, verifyArchive } from "../../../lib/archive/mod.ts";
 import { ArchiveFile } from "../../../lib/archive/archive_file.ts";
+import type { ManifestEntry } from "../../../lib/core/model.ts";
 import { assertSameTree, seededRandom, sh, withTempDir } from "../../fixtures/tree.ts";
-import { COMPRESSIONS, type Made, make, workDir } from "./support.ts";
+import { COMPRESSIONS, make, workDir } from "./support.ts";
 
 /** A small archive of several blocks. */
 async function archived(dir: string, compression: "gzip" | "zstd" | "none", level: number) {
@@ -22,11 +23,6 @@ function blockEnds(path: string): number[] {
   const ends: number[] = [];
   for (let cut = file.cut(); cut !== null; cut = file.cut()) ends.push(cut.offset + cut.length);
   return ends;
-}
-
-function expectedOf(made: Made) {
-  const entries = new Map(made.manifest.map((entry) => [entry.path, entry]));
-  return (path: string) => entries.get(path);
 }
 
 for (const [compression, level] of COMPRESSIONS) {
@@ -92,7 +88,7 @@ for (const [compression, level] of COMPRESSIONS) {
         const damaged = bytes.slice();
         damaged[place] ^= 1 << Math.floor(random() * 8);
         Deno.writeFileSync(`${dir}/flipped`, damaged);
-        const options = { workers: 0, expected: expectedOf(made) };
+        const options = { workers: 0, manifest: [made.manifest] };
         await verifyArchive(`${dir}/flipped`, options).then(
           () => harmless.push(place),
           (error) => assert.equal(error.code, "ARCHIVE_CORRUPT", `${place}: ${error.stack}`),
@@ -127,20 +123,30 @@ Deno.test(
   withTempDir(async (dir) => {
     const made = await archived(dir, "gzip", 1);
     const file = made.manifest.find((entry) => entry.path === "random")!;
-    await assert.rejects(
-      verifyArchive(made.path, { expected: () => ({ size: file.size, sha256: "00" }) }),
-      { code: "ARCHIVE_CORRUPT", message: /Cannot read ".*": it has 2 bytes, the manifest says/ },
-    );
-    const wrong = expectedOf(made);
-    await assert.rejects(
-      verifyArchive(made.path, {
-        expected: (path) => path === "random" ? { size: file.size, sha256: "00" } : wrong(path),
-      }),
-      (error: Error) =>
-        error.message.includes(
-          `the SHA-256 differs (entry "random", offset ${file.block_offset}`,
-        ),
-    );
+    const altered = (change: Partial<ManifestEntry>) =>
+      made.manifest.map((entry) => entry.path === "random" ? { ...entry, ...change } : entry);
+    const tries: [ManifestEntry[], string][] = [
+      [altered({ size: 7 }), "it has 300000 bytes, the manifest says 7"],
+      [altered({ sha256: "00" }), "its content is not what was backed up: the SHA-256 differs"],
+      [altered({ path: "other" }), `the manifest names the file "other" where this file is`],
+      [altered({ type: "fifo" }), `the manifest names the fifo "random" where this file is`],
+    ];
+    for (const [manifest, message] of tries) {
+      await assert.rejects(
+        verifyArchive(made.path, { manifest: [manifest.slice(0, 3), [], manifest.slice(3)] }),
+        (error: Error) =>
+          error.message.includes(`${message} (entry "random", offset ${file.block_offset}`),
+        message,
+      );
+    }
+    const without = made.manifest.slice(0, -1);
+    await assert.rejects(verifyArchive(made.path, { manifest: [without] }), {
+      message: /the manifest does not name it \(entry "random"/,
+    });
+    const more = [...made.manifest, { ...file, path: "more" }];
+    await assert.rejects(verifyArchive(made.path, { manifest: [more] }), {
+      message: /the manifest names an entry that is not there \(entry "more"/,
+    });
     const ends = blockEnds(made.path);
     const bytes = Deno.readFileSync(made.path);
     bytes[ends[0] + 500] ^= 4;

@@ -14,7 +14,7 @@ import { COMPRESSIONS, gnuTar, make, pathIn, SIGNAL, volume, workDir } from "./s
 
 for (const [compression, level] of COMPRESSIONS) {
   Deno.test(
-    `createArchive() with ${compression} keeps a tree of everything, for duckback and for GNU tar`,
+    `case 17: createArchive() with ${compression} keeps a tree of everything, for us and for GNU tar`,
     withTempDir(async (dir) => {
       await makeRichTree(`${dir}/tree`);
       const archive = `${dir}/a.tar`;
@@ -52,10 +52,9 @@ for (const [compression, level] of COMPRESSIONS) {
       for await (const entry of list(archive)) listed.push(entry);
       assert.deepEqual(listed, manifest.map((entry) => ({ ...entry, sha256: null })));
 
-      const expected = new Map(manifest.map((entry) => [entry.path, entry]));
       const report = await verifyArchive(archive, {
         sha256: sum,
-        expected: (path) => expected.get(path),
+        manifest: [manifest],
       });
       assert.deepEqual(report, {
         entries: summary.entry_count,
@@ -118,7 +117,7 @@ function assertManifest(manifest: ManifestEntry[], tree: Awaited<ReturnType<type
 }
 
 Deno.test(
-  "createArchive() and extractArchive() go deeper than PATH_MAX",
+  "case 17: createArchive() and extractArchive() go deeper than PATH_MAX",
   withTempDir(async (dir) => {
     await makeRichTree(`${dir}/tree`, { deep: true });
     const { summary } = await make(`${dir}/a.tar.gz`, [workDir(`${dir}/tree`)]);
@@ -128,6 +127,58 @@ Deno.test(
       allow_devices: true,
     });
     await assertSameTree(`${dir}/out`, `${dir}/tree`);
+  }),
+);
+
+Deno.test(
+  "createArchive() and extractArchive() keep a gibibyte of holes small, everywhere",
+  withTempDir(async (dir) => {
+    await sh(
+      `mkdir "$0/t"; cd "$0/t"; truncate -s 1G f
+       yes a | head -c 4096 | dd of=f conv=notrunc status=none
+       yes z | head -c 4096 | dd of=f bs=4096 seek=262143 conv=notrunc status=none`,
+      dir,
+    );
+    const { summary, manifest, path } = await make(`${dir}/a`, [workDir(`${dir}/t`)], {
+      compression: "none",
+    });
+    assert.ok(summary.archive_bytes < 30_000, `${summary.archive_bytes} bytes`);
+    assert.equal(summary.source_bytes, 8192);
+    assert.equal((await measure({ sources: [workDir(`${dir}/t`)] })).bytes, 8192);
+    const sum = (await run("sha256sum", `${dir}/t/f`)).split(" ")[0];
+    assert.deepEqual([manifest[1].size, manifest[1].sha256], [2 ** 30, sum]);
+    const verified = await verifyArchive(path, { manifest: [manifest] });
+    assert.equal(verified.bytes, 8192);
+    await extractArchive(path, { routes: [{ from: ".", to: `${dir}/ours` }] });
+    await sh(
+      `mkdir "$0/gnu" "$0/bsd"; tar xf "$0/a" -C "$0/gnu"; bsdtar -x -S -f "$0/a" -C "$0/bsd"`,
+      dir,
+    );
+    for (const to of ["ours", "gnu", "bsd"]) {
+      if (to === "ours") await run("cmp", `${dir}/${to}/f`, `${dir}/t/f`);
+      const ends = await sh(`stat -c %s "$0"; head -c 2 "$0"; tail -c 2 "$0"`, `${dir}/${to}/f`);
+      assert.equal(ends, "1073741824\na\nz\n");
+      const blocks = Number(await run("stat", "-c", "%b", `${dir}/${to}/f`));
+      assert.ok(blocks <= 64, `${to}: ${blocks} blocks`);
+    }
+  }),
+);
+
+Deno.test(
+  "createArchive() keeps sparse files over 8 GiB",
+  withTempDir(async (dir) => {
+    await sh(
+      `mkdir "$0/t"; cd "$0/t"; truncate -s 9G f; echo end | dd of=f bs=1 seek=9663676000 conv=notrunc status=none`,
+      dir,
+    );
+    const { manifest, path } = await make(`${dir}/a`, [workDir(`${dir}/t`)]);
+    assert.equal(manifest[1].size, 9 * 2 ** 30);
+    await extractArchive(path, { routes: [{ from: ".", to: `${dir}/ours` }] });
+    await sh(`mkdir "$0/gnu"; tar xzf "$0/a" -C "$0/gnu"`, dir);
+    for (const to of ["ours", "gnu"]) {
+      assert.equal(Deno.statSync(`${dir}/${to}/f`).size, 9 * 2 ** 30);
+      assert.equal(await sh(`tail -c 416 "$0" | head -c 3`, `${dir}/${to}/f`), "end");
+    }
   }),
 );
 
@@ -283,6 +334,29 @@ Deno.test(
     assert.deepEqual(again.manifest.map((entry) => entry.path), [
       ...["data", "data/cache", "data/cache/f"],
     ]);
+  }),
+);
+
+Deno.test(
+  "createArchive() leaves out caches by choice, but for their tag",
+  withTempDir(async (dir) => {
+    await sh(
+      `mkdir -p "$0/t/cache/deep" "$0/t/no-cache" "$0/t/link" "$0/t/z"; cd "$0/t"
+       printf 'Signature: 8a477f597d28d172789f06886806bc55\n# made by a test\n' > cache/CACHEDIR.TAG
+       echo x > cache/deep/f; echo x > cache/A; echo x > cache/Z
+       echo something else > no-cache/CACHEDIR.TAG; echo x > no-cache/f
+       ln -s ../cache/CACHEDIR.TAG link/CACHEDIR.TAG; echo x > link/f; echo x > z/f`,
+      dir,
+    );
+    const choice = { exclude_caches: true };
+    const { manifest } = await make(`${dir}/a`, [workDir(`${dir}/t`)], choice);
+    assert.deepEqual(manifest.map(({ path }) => path), [
+      ...[".", "cache", "cache/CACHEDIR.TAG", "link", "link/CACHEDIR.TAG", "link/f"],
+      ...["no-cache", "no-cache/CACHEDIR.TAG", "no-cache/f", "z", "z/f"],
+    ]);
+    const counted = await measure({ sources: [workDir(`${dir}/t`)], ...choice });
+    assert.equal(counted.entries, manifest.length);
+    assert.equal((await make(`${dir}/a`, [workDir(`${dir}/t`)])).manifest.length, 15);
   }),
 );
 

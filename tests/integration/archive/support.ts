@@ -60,5 +60,6 @@ export async function make(
 /** What GNU tar must be told to restore everything. */
 export function gnuTar(archive: string, to: string, compression: Compression): string[] {
   const unpack = { gzip: ["-z"], zstd: ["--zstd"], none: [] }[compression];
-  return ["-x", ...unpack, "-p", "--numeric-owner", "-f", archive, "-C", to];
+  const all = ["--xattrs", "--xattrs-include=*", "--acls", "-S"];
+  return ["-x", ...unpack, "-p", ...all, "--numeric-owner", "-f", archive, "-C", to];
 }

@@ -22,7 +22,7 @@ let unwritten: unknown = null;
 
 const code = await run(Deno.args, {
   env: Deno.env.toObject(),
-  cwd: workingDirectory(),
+  cwd: Deno.cwd(),
   uid: Deno.uid(),
   signal: stop.signal,
   now: () => new Date(),
@@ -41,15 +41,6 @@ const code = await run(Deno.args, {
 });
 if (unwritten !== null) write(Deno.stderr, `error: Cannot write the output: ${unwritten}\n`);
 Deno.exit(unwritten !== null && code === 0 ? 1 : code);
-
-/** Where the directory one stands in was removed, its name: what needs it says that it is gone. */
-function workingDirectory(): string {
-  try {
-    return Deno.cwd();
-  } catch {
-    return Deno.env.get("PWD") ?? "/";
-  }
-}
 
 /**
  * Throws nothing: an exception here would leave nobody to tell, and must not keep services stopped. A

@@ -28,6 +28,7 @@ async function compile(target: Target): Promise<void> {
     "compile",
     "--allow-all",
     "--no-check", // `task check` does that
+    "--v8-flags=--max-semi-space-size=8", // MiB; by default short-lived objects may take 100 MB
     "--no-code-cache", // else a file with a known name in /tmp, which anybody could put there
     "--frozen",
     `--target=${target.triple}`,

@@ -52,8 +52,8 @@ export class BlockReader implements ChunkSource, Disposable {
   constructor(readonly file: ArchiveFile, readonly options: BlockReaderOptions = {}) {
     const workers = options.workers ?? (file.size <= SMALL ? 0 : defaultWorkers());
     this.#pool = workers === 0 || file.compression === "none" ? null : new CodecPool(workers);
-    // zstd's blocks are large: one for each worker and one more are enough, and memory counts.
-    this.#most = Math.max(1, file.compression === "zstd" ? workers + 1 : workers * 2);
+    // zstd's blocks are large: one for each worker is enough, and memory counts.
+    this.#most = Math.max(1, file.compression === "zstd" ? workers : workers * 2);
     options.signal?.addEventListener("abort", this.#onAbort);
   }
 
@@ -126,6 +126,7 @@ export class BlockReader implements ChunkSource, Disposable {
   [Symbol.dispose](): void {
     this.options.signal?.removeEventListener("abort", this.#onAbort);
     this.#pool?.[Symbol.dispose]();
-    this.#free.length = 0;
+    this.#release();
+    for (const buffer of this.#free.splice(0)) buffer.transfer(0);
   }
 }

@@ -71,8 +71,8 @@ export class BlockWriter implements Disposable {
     const workers = options.workers ?? defaultWorkers();
     const blockBytes = BLOCK_BYTES[options.compression];
     this.#pool = options.compression === "none" ? null : new CodecPool(workers);
-    // One for each worker, one that waits for a worker, and its spare; and the one that is filled.
-    for (let i = 0; i < workers + 2; i++) this.#free.push(new ArrayBuffer(blockBytes));
+    // One for each worker, and one that waits for a worker while the next is filled.
+    for (let i = 0; i < workers + 1; i++) this.#free.push(new ArrayBuffer(blockBytes));
     this.#mostSealed = workers * 2 + 1;
     this.buffer = new Uint8Array(blockBytes);
     options.signal.addEventListener("abort", this.#onAbort);
@@ -253,6 +253,8 @@ export class BlockWriter implements Disposable {
     this.options.signal.removeEventListener("abort", this.#onAbort);
     this.#failure ??= new DuckbackError("INTERNAL", "Cannot write: the archive is closed");
     this.#pool?.[Symbol.dispose]();
+    // The collector may be long in coming, and verification needs as much again.
+    for (const buffer of this.#free.splice(0)) buffer.transfer(0);
     this.#wakeUp();
   }
 

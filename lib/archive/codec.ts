@@ -24,6 +24,9 @@ export const GZIP_HEADER = 24;
 const GZIP_TRAILER = 8;
 const FIXED = Uint8Array.of(0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 0, 3, 12, 0, 0x44, 0x4b, 8, 0);
 
+/** An output chunk that is filled to its end makes node:zlib take another one as large. */
+const SPARE = 64;
+
 /** Larger buffers than this are never shared between results of node:zlib (its pool has 8 KiB). */
 export const SHARED_MOST = 64 << 10;
 
@@ -124,7 +127,7 @@ function gunzipMember(input: Uint8Array, size: number): Uint8Array {
   try {
     // maxOutputLength ends a bomb; `info` tells how much input the stream really took.
     const result = zlib.inflateRawSync(deflated, {
-      chunkSize: Math.max(size, 64),
+      chunkSize: size + SPARE,
       maxOutputLength: Math.max(size, 64),
       info: true,
     }) as unknown as { buffer: Uint8Array; engine: { bytesWritten: number } };
@@ -161,7 +164,7 @@ function unzstdFrame(input: Uint8Array, size: number): Uint8Array {
   let output: Uint8Array;
   try {
     output = zlib.zstdDecompressSync(input, {
-      chunkSize: Math.max(size, 64),
+      chunkSize: size + SPARE,
       maxOutputLength: Math.max(size, 64),
     });
   } catch (error) {

@@ -1,5 +1,5 @@
 /** Turns entries into tar stream: headers and contents go into blocks, digests and changes are noted. */
-import { createHash, type Hash, hash as hashOnce } from "node:crypto";
+import { createHash, type Hash } from "node:crypto";
 import { decodePath, encodePath } from "../core/paths.ts";
 import { DuckbackError } from "../core/errors.ts";
 import type { EntryType, ManifestEntry } from "../core/model.ts";
@@ -38,6 +38,8 @@ interface Pending {
   ref: BlockRef;
   /** False for a file whose content is still to come. */
   whole: boolean;
+  /** The block with which a small file's digest comes, where that is another one. */
+  content: BlockRef;
 }
 
 const NOTHING = new Uint8Array(0);
@@ -67,8 +69,8 @@ export class Packer {
   flushEntries(): void {
     let done = 0;
     while (done < this.#pending.length) {
-      const { entry, ref, whole } = this.#pending[done];
-      if (ref.offset < 0 || !whole) break;
+      const { entry, ref, whole, content } = this.#pending[done];
+      if (ref.offset < 0 || content.offset < 0 || !whole) break;
       entry.block_offset = ref.offset;
       this.onEntry(entry);
       done++;
@@ -141,7 +143,8 @@ export class Packer {
       block_offset: -1,
       block_inner: this.writer.used,
     };
-    this.#pending.push({ entry, ref: this.writer.ref, whole: type !== "file" });
+    const { ref } = this.writer;
+    this.#pending.push({ entry, ref, whole: type !== "file", content: ref });
     this.writer.put(this.#headers.build(head));
     this.totals.entries++;
     return entry;
@@ -168,8 +171,11 @@ export class Packer {
     }
     const end = writer.used + size;
     writer.buffer.fill(0, writer.used + done, end + padding(size));
-    const content = writer.buffer.subarray(writer.used, end);
-    entry.sha256 = size === 0 ? EMPTY_SHA256 : hashOnce("sha256", content, "hex");
+    if (size === 0) entry.sha256 = EMPTY_SHA256;
+    else {
+      writer.hash(entry, size);
+      this.#pending[this.#pending.length - 1].content = writer.ref;
+    }
     writer.advance(size + padding(size));
     this.#ended(walk, entry, size, done, errno);
     return true;

@@ -11,7 +11,8 @@ import { StatView } from "../posix/stat.ts";
 export class SkipList {
   readonly #paths: Set<string>;
   readonly #names = new Set<string>();
-  readonly #inos = new Set<bigint>();
+  /** Low halves of inode numbers: enough to rule almost everything out. */
+  readonly #inos = new Set<number>();
   readonly #files = new Set<string>();
 
   /** `paths` are absolute; what does not exist yet is known by name alone. */
@@ -21,14 +22,14 @@ export class SkipList {
     for (const path of this.#paths) {
       this.#names.add(path.slice(path.lastIndexOf("/") + 1));
       if (!stat.at(AT_FDCWD, cBytes(encodePath(path), path), true)) continue;
-      this.#inos.add(stat.ino);
+      this.#inos.add(Number(stat.ino & 0xffffffffn));
       this.#files.add(`${stat.dev}:${stat.ino}`);
     }
   }
 
   /** A cheap first question: false for almost every entry, without a system call. */
-  mayHold(name: string, ino: bigint): boolean {
-    return this.#inos.has(ino) || this.#names.has(name);
+  mayHold(name: string, inoLow: number): boolean {
+    return this.#inos.has(inoLow) || this.#names.has(name);
   }
 
   hasPath(path: string): boolean {

@@ -146,7 +146,9 @@ export class Walker implements Disposable {
       this.path = level.prefix + text;
       this.#hostPath = level.hostPrefix + text;
       this.#sourcePath = level.sourcePrefix + text;
-      if (this.options.skip.mayHold(text, level.listing.ino(i)) && this.#isSkipped(name)) continue;
+      if (this.options.skip.mayHold(text, level.listing.inoLow(i)) && this.#isSkipped(name)) {
+        continue;
+      }
       if (type !== DT.UNKNOWN && this.#isExcluded(type === DT.DIR)) continue;
       if (this.#take(this.#dirs.fd, name, type, false, null)) return true;
     }

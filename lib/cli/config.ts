@@ -33,7 +33,7 @@ export function addConfig(program: Command, session: Session) {
     .argument("<key>")
     .argument("<value>")
     .action(async (key, value) => {
-      const { changeSetting } = await import("../operations/settings.ts");
+      const { changeSetting } = await import("../operations/change_setting.ts");
       changed(session, await changeSetting(session.context("config set"), key, value));
     });
   group.command("unset")
@@ -41,7 +41,7 @@ export function addConfig(program: Command, session: Session) {
     .addHelpText("after", examples("duckback config unset backup.compression"))
     .argument("<key>")
     .action(async (key) => {
-      const { changeSetting } = await import("../operations/settings.ts");
+      const { changeSetting } = await import("../operations/change_setting.ts");
       changed(session, await changeSetting(session.context("config unset"), key, null));
     });
 }

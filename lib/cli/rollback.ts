@@ -1,6 +1,6 @@
 /** `duckback rollback` and `rollback-data-only`. */
 import { Command } from "./commander.ts";
-import { DuckbackError, EXIT_CODES, interrupted } from "../core/errors.ts";
+import { DuckbackError, EXIT_CODES } from "../core/errors.ts";
 import type { Role } from "../core/model.ts";
 import { formatAge, formatBytes, formatDuration } from "../core/units.ts";
 import type { ListedBackup } from "../operations/list.ts";
@@ -164,7 +164,7 @@ async function choose(session: Session, command: string): Promise<number> {
     ],
     session.terminal.signal,
   ).then((id) => {
-    if (id === 0) throw interrupted();
+    if (id === 0) throw answeredNo();
     return id;
   });
 }
@@ -203,7 +203,12 @@ async function confirm(session: Session, lines: string[]) {
   for (const line of lines.slice(0, -1)) session.terminal.err(`${line}\n`);
   const { agree } = await import("./prompts.ts");
   if (await agree(lines.at(-1)!, session.terminal.signal)) return;
-  throw new DuckbackError("INTERRUPTED", "Nothing was changed: the answer was no");
+  throw answeredNo();
+}
+
+/** Ends like an interruption (exit code 130), but says what it was. */
+function answeredNo(): DuckbackError {
+  return new DuckbackError("INTERRUPTED", "Nothing was changed: the answer was no");
 }
 
 type Preview = Awaited<ReturnType<typeof import("../operations/rollback_preview.ts").planPreview>>;

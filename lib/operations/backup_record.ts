@@ -1,7 +1,7 @@
 /** The catalogue row of a backup from `running` to its end, with the sidecar beside its archive. */
 import type { ArchiveSummary } from "../archive/create.ts";
 import type { NewBackup } from "../catalog/types.ts";
-import { asDuckbackError, type DuckbackError } from "../core/errors.ts";
+import { asDuckbackError, DuckbackError } from "../core/errors.ts";
 import type { BackupMetadata, BackupRecord, Warning } from "../core/model.ts";
 import type { StartReport } from "../docker/quiesce.ts";
 import * as posix from "../posix/mod.ts";
@@ -180,7 +180,7 @@ export async function recordVerification(
     running.record.verified_at = ctx.now().toISOString();
   } catch (cause) {
     const error = asDuckbackError(cause);
-    if (error.code === "INTERRUPTED") throw error;
+    if (error.code === "INTERRUPTED") throw notVerified(running.record.id, error);
     running.record.verify_status = "failed";
     running.record.verified_at = ctx.now().toISOString();
     running.record.status = "failed";
@@ -189,6 +189,15 @@ export async function recordVerification(
     throw error;
   }
   await save(ctx, running);
+}
+
+/** By then the archive is durable and the services run: the signal has cost the proof alone. */
+function notVerified(id: number, cause: DuckbackError): DuckbackError {
+  return new DuckbackError(
+    "INTERRUPTED",
+    `Interrupted by a signal: backup ${id} is complete, but was not read back`,
+    { cause, hint: `Read it back with: duckback backup verify ${id}` },
+  );
 }
 
 /** Brings sidecar and row up to date. A catalogue that cannot be written is a problem, not a failure. */

@@ -9,7 +9,7 @@ import type { Engine } from "../docker/engine.ts";
 import type { QuiescePlan } from "../docker/quiesce.ts";
 import { exists } from "../repository/pending_archive.ts";
 import { removeQuietly } from "../repository/durable.ts";
-import { JournalFile, keepAside, listJournals } from "../repository/journal.ts";
+import { JournalFile, keepAside, listJournals, removeUnwritten } from "../repository/journal.ts";
 import { manifestPath, manifestRowsPath, partialPath, sidecarPath } from "../repository/naming.ts";
 import { readSidecar, scanSidecars } from "../repository/sidecar.ts";
 import type { Context } from "./context.ts";
@@ -45,6 +45,7 @@ export async function recover(ctx: Context): Promise<Recovery> {
 export async function recoverLeftovers(ctx: Context): Promise<Recovery> {
   const recovery: Recovery = { services: [], trees: [], settled: [], adopted: [], unreadable: [] };
   let failure: DuckbackError | null = null;
+  removeUnwritten(ctx.home);
   for (const path of listJournals(ctx.home)) {
     const journal = open(ctx, path, recovery);
     if (!journal) continue;
@@ -173,6 +174,7 @@ function thrown(cause: unknown): never {
 function removeTraces(archive: string) {
   removeQuietly(partialPath(archive));
   removeQuietly(manifestRowsPath(archive));
+  removeQuietly(`${sidecarPath(archive)}.tmp`);
   if (exists(archive)) return;
   removeQuietly(manifestPath(archive));
   removeQuietly(sidecarPath(archive));

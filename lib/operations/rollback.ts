@@ -24,6 +24,7 @@ import { findBackup } from "./list.ts";
 import { planNow, Quiesced } from "./quiesced.ts";
 import { planRollback, type RollbackPlan, safetyPlan } from "./rollback_plan.ts";
 import { noteStaged, prepareSwap, removeStaging, stagedPath, swapIn, swapOut } from "./swap.ts";
+import { stepsAround } from "./swap_around.ts";
 import { keepForUndo } from "./undo_trees.ts";
 import { checkArchive, requireRestorable, verifyOne } from "./verify.ts";
 
@@ -122,7 +123,7 @@ async function stage(
   } catch (cause) {
     throw diskError("Cannot prepare the restore", cause);
   }
-  const steps = journal.data.swaps;
+  const steps = [...journal.data.swaps];
   const report = await extractArchive(plan.record.backup_path, {
     routes: plan.targets.map((target, n) => ({
       from: target.source.archive_path,
@@ -143,6 +144,12 @@ async function stage(
       );
     }
     noteStaged(step);
+  }
+  for (const step of steps) {
+    for (const inner of stepsAround(id, journal.data.swaps.length, step, plan.keep)) {
+      journal.data.swaps.push(inner);
+      journal.save();
+    }
   }
   journal.save();
   return report;

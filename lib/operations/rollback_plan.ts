@@ -55,7 +55,9 @@ export async function planRollback(
     targets.push(await locate(source, stack, engine, metadata, look_only));
   }
   const settings = await currentSettings(ctx);
-  refuseMounts(targets);
+  const keep = [ctx.home.dir, settings.auto_backup_directory].flatMap(asNamedAndReal);
+  refuseMounts(targets, keep);
+  refuseLostBinds(stack, targets);
   const problems = record.status === "partial"
     ? [`Backup ${record.id} is partial: ${record.error_message}`]
     : [];
@@ -65,7 +67,7 @@ export async function planRollback(
     engine,
     targets,
     quiesce: planFor(stack, "stop"),
-    keep: [ctx.home.dir, settings.auto_backup_directory],
+    keep,
     health_timeout_ms: settings["backup.health_timeout_seconds"] * 1000,
     problems,
   };
@@ -99,9 +101,45 @@ async function placeOf(ctx: Context, metadata: BackupMetadata): Promise<Context>
   );
 }
 
+/** Targets are free of symbolic links: what lies in them must be known by its real name. */
+function asNamedAndReal(path: string): string[] {
+  try {
+    return [...new Set([path, Deno.realPathSync(path)])];
+  } catch {
+    return [path];
+  }
+}
+
+/**
+ * A container keeps what was mounted into it though the path is gone (the stack was moved, a directory
+ * removed); started again, it would be given an empty directory there, and work on that.
+ */
+function refuseLostBinds(stack: Stack, targets: RollbackTarget[]) {
+  const comesBack = (path: string) => targets.some(({ live }) => `${path}/`.startsWith(`${live}/`));
+  for (const { name, state, mounts } of stack.containers) {
+    if (state !== "running" && state !== "restarting") continue;
+    const lost = mounts.find((mount) =>
+      mount.type === "bind" && posix.statxIfExists(mount.source) === null &&
+      !comesBack(mount.source)
+    );
+    if (!lost) continue;
+    throw new DuckbackError(
+      "REFUSED",
+      `Cannot roll back stack "${stack.name}": container "${name}" uses "${lost.source}", which does ` +
+        "not exist any more; stopped and started, it would run on an empty directory there",
+      {
+        hint:
+          "If the stack was moved, make its containers anew first: docker compose up -d. If the " +
+          "directory was lost, restore it too: --rollback-data",
+      },
+    );
+  }
+}
+
 /** A rename would carry what is mounted along with the old tree, out of its services' sight. */
-function refuseMounts(targets: RollbackTarget[]) {
-  const mounts = mountPoints();
+function refuseMounts(targets: RollbackTarget[], keep: string[]) {
+  const stays = (mount: string) => keep.some((path) => `${mount}/`.startsWith(`${path}/`));
+  const mounts = mountPoints().filter((mount) => !stays(mount));
   for (const { live, name } of targets) {
     const inner = mounts.find((mount) => mount.startsWith(live + "/"));
     if (!inner) continue;

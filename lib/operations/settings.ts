@@ -1,14 +1,11 @@
-/** The settings in effect, and changing them: every change is audited with its old and new value. */
+/** The settings in effect, as operations use them and as people see them. */
 import {
   defaultValue,
   findSetting,
-  parseSetting,
   resolveSettings,
-  type SettingKey,
   SETTINGS,
   type Settings,
 } from "../config/settings.ts";
-import { audited } from "./audit.ts";
 import type { Context } from "./context.ts";
 import { withCatalog } from "./context.ts";
 
@@ -65,25 +62,4 @@ export async function listSettings(ctx: Context): Promise<SettingView[]> {
 export async function getSetting(ctx: Context, key: string): Promise<SettingView> {
   findSetting(key);
   return (await listSettings(ctx)).find((setting) => setting.key === key)!;
-}
-
-/** Sets a key from text, or back to its default with null. Raises USAGE with the rule and an example. */
-export async function changeSetting(
-  ctx: Context,
-  key: string,
-  text: string | null,
-): Promise<SettingView> {
-  findSetting(key);
-  const value = text === null ? null : parseSetting(key, text);
-  const before = await getSetting(ctx, key);
-  if (!before.editable) parseSetting(key, ""); // says that it is read-only
-  const action = {
-    type: "config",
-    description: text === null ? `unset ${key}` : `set ${key}`,
-    params: { key, old: before.value, new: value ?? before.default },
-  };
-  return await audited(ctx, action, async () => {
-    await withCatalog(ctx, (catalog) => catalog.settings.set(key as SettingKey, value, ctx.now()));
-    return await getSetting(ctx, key);
-  }, (after) => ({ message: `${key} = ${JSON.stringify(after.value)}` }));
 }

@@ -25,7 +25,7 @@ export class Listing {
   #used = 0;
   #ends = new Uint32Array(16);
   #types = new Uint8Array(16);
-  #inos = new BigUint64Array(16);
+  #inos = new Uint32Array(16);
   #count = 0;
   #order: Uint32Array = new Uint32Array(0);
 
@@ -55,8 +55,11 @@ export class Listing {
     return this.#types[this.#order[i]];
   }
 
-  /** Inode number of the `i`-th entry; that of the directory beneath where one is mounted over. */
-  ino(i: number): bigint {
+  /**
+   * The low half of the `i`-th entry's inode number; of the directory beneath where one is mounted
+   * over. A bigint for each of many names would cost more than reading them.
+   */
+  inoLow(i: number): number {
     return this.#inos[this.#order[i]];
   }
 
@@ -93,7 +96,7 @@ export class Listing {
     if (this.#count === this.#ends.length) this.#growColumns();
     this.#ends[this.#count] = this.#used;
     this.#types[this.#count] = dents[at + TYPE];
-    this.#inos[this.#count++] = dentsView.getBigUint64(at, true);
+    this.#inos[this.#count++] = dentsView.getUint32(at, true);
   }
 
   #growColumns(): void {
@@ -103,7 +106,7 @@ export class Listing {
     this.#ends.set(ends);
     this.#types = new Uint8Array(length * 2);
     this.#types.set(types);
-    this.#inos = new BigUint64Array(length * 2);
+    this.#inos = new Uint32Array(length * 2);
     this.#inos.set(inos);
   }
 

@@ -4,7 +4,7 @@
  * that a broken or locked database never keeps services down.
  */
 import { join } from "node:path";
-import { ensurePrivateDir, removeDurably, writeDurably } from "./durable.ts";
+import { ensurePrivateDir, removeDurably, removeQuietly, writeDurably } from "./durable.ts";
 import type { Home } from "./home.ts";
 import type { UndoRecord } from "./undo_record.ts";
 
@@ -130,15 +130,24 @@ export class JournalFile {
 
 /** Paths of the journals in a home, oldest first. */
 export function listJournals(home: Home): string[] {
-  const found: string[] = [];
-  try {
-    for (const entry of Deno.readDirSync(home.journal)) {
-      if (entry.isFile && entry.name.endsWith(".json")) found.push(join(home.journal, entry.name));
-    }
-  } catch (cause) {
-    if (!(cause instanceof Deno.errors.NotFound)) throw cause;
+  return existing(home.journal).filter((name) => name.endsWith(".json")).sort()
+    .map((name) => join(home.journal, name));
+}
+
+/** Removes what a run left that died while it wrote its journal. Only for who holds the lock. */
+export function removeUnwritten(home: Home): void {
+  for (const name of existing(home.journal)) {
+    if (name.endsWith(".json.tmp")) removeQuietly(join(home.journal, name));
   }
-  return found.sort();
+}
+
+function existing(dir: string): string[] {
+  try {
+    return [...Deno.readDirSync(dir)].map((entry) => entry.name);
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotFound) return [];
+    throw cause;
+  }
 }
 
 /** Puts a journal that cannot be read aside, so that it is kept but does not stop every later run. */

@@ -157,7 +157,7 @@ Deno.test("kill -9 between stop and start: the next command brings the services 
   const next = await place.ok(["backup", "list", "--json"]);
   assert.equal(next.json.backups[0].status, "running");
   assert.equal((await stack.states()).db, "exited", "a command that only looks changes nothing");
-  // A command of any kind that may change something; it need not even succeed.
+  // A command of any kind that may change something; it need not even succeed (nor be about backups).
   const refused = await place.run(["restore", "99", "--target", place.path("x")]);
   assert.equal(refused.code, 10);
   assert.match(refused.stderr, /had died.*run again/s);

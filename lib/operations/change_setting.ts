@@ -1,0 +1,39 @@
+/** Changing a setting: checked, and audited with its old and new value. */
+import { findSetting, parseSetting, type SettingKey } from "../config/settings.ts";
+import { DuckbackError } from "../core/errors.ts";
+import { audited } from "./audit.ts";
+import { type Context, withCatalog } from "./context.ts";
+import { beginExclusive } from "./exclusive.ts";
+import { getSetting, type SettingView } from "./settings.ts";
+
+/** A run that died is mended first; one that is alive does not keep settings from being changed. */
+async function exclusiveIfFree(ctx: Context): Promise<Disposable | null> {
+  try {
+    return await beginExclusive(ctx);
+  } catch (cause) {
+    if (cause instanceof DuckbackError && cause.code === "LOCKED") return null;
+    throw cause;
+  }
+}
+
+/** Sets a key from text, or back to its default with null. Raises USAGE with the rule and an example. */
+export async function changeSetting(
+  ctx: Context,
+  key: string,
+  text: string | null,
+): Promise<SettingView> {
+  findSetting(key);
+  const value = text === null ? null : parseSetting(key, text);
+  const before = await getSetting(ctx, key);
+  if (!before.editable) parseSetting(key, ""); // says that it is read-only
+  const action = {
+    type: "config",
+    description: text === null ? `unset ${key}` : `set ${key}`,
+    params: { key, old: before.value, new: value ?? before.default },
+  };
+  using _lock = await exclusiveIfFree(ctx);
+  return await audited(ctx, action, async () => {
+    await withCatalog(ctx, (catalog) => catalog.settings.set(key as SettingKey, value, ctx.now()));
+    return await getSetting(ctx, key);
+  }, (after) => ({ message: `${key} = ${JSON.stringify(after.value)}` }));
+}

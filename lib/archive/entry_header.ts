@@ -58,9 +58,9 @@ function escapeXattr(name: string): string {
   return name.replace(/[%=]/g, (char) => char === "%" ? "%25" : "%3D");
 }
 
-/** The inverse of what is done to an attribute's name in a key. */
+/** The inverse; bsdtar escapes all but printable ASCII in the same way. */
 export function unescapeXattr(key: string): string {
-  return key.replace(/%(25|3D)/gi, (_, code) => code === "25" ? "%" : "=");
+  return key.replace(/%([0-9a-f]{2})/gi, (_, hex) => String.fromCharCode(parseInt(hex, 16)));
 }
 
 /** Makes headers in a buffer of its own, which is used again for every entry. */

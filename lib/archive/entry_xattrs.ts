@@ -22,9 +22,10 @@ export function entryXattrs(records: Map<string, Uint8Array>): readonly StoredXa
   if (records.size === 0) return NONE;
   const found = new Map<string, Uint8Array | null>();
   for (const [key, value] of records) {
-    // A NUL would cut the name short on its way to the kernel: no tar writes one.
-    if (key.startsWith(XATTR) && !key.includes("\0")) {
-      found.set(unescapeXattr(key.slice(XATTR.length)), value);
+    if (key.startsWith(XATTR)) {
+      const name = unescapeXattr(key.slice(XATTR.length));
+      // A NUL would cut the name short on its way to the kernel: no tar writes one.
+      if (name !== "" && !name.includes("\0")) found.set(name, value);
     } else if (key === SELINUX_KEY) found.set("security.selinux", value);
   }
   for (const [key, name] of [[ACCESS_KEY, ACL_ACCESS], [DEFAULT_KEY, ACL_DEFAULT]]) {
@@ -34,7 +35,6 @@ export function entryXattrs(records: Map<string, Uint8Array>): readonly StoredXa
     found.set(name, aclFromText(decodePath(text), idOf));
   }
   if (found.size === 0) return NONE;
-  found.delete("");
   return [...found].map(([name, value]) => ({ name, value }));
 }
 

@@ -9,6 +9,7 @@ import { describeErrno } from "../posix/posix_error.ts";
 import { StatView } from "../posix/stat.ts";
 import { NO_XATTRS, type Xattr } from "../posix/xattr.ts";
 import type { BlockRef, BlockWriter } from "./block_writer.ts";
+import { ColdReads } from "./cold_reads.ts";
 import { type EntryHead, HeaderBuilder } from "./entry_header.ts";
 import { groupNames, userNames } from "./owners.ts";
 import type { Pulse } from "./pulse.ts";
@@ -158,6 +159,7 @@ export class Packer {
     const { writer } = this;
     const { size } = entry;
     if (size + BLOCK >= writer.space) return false;
+    const cold = ColdReads.of(walk.fd, size);
     let done = 0;
     let errno = 0;
     while (done < size) {
@@ -169,6 +171,7 @@ export class Packer {
       }
       done += n;
     }
+    cold?.passed(size);
     const end = writer.used + size;
     writer.buffer.fill(0, writer.used + done, end + padding(size));
     if (size === 0) entry.sha256 = EMPTY_SHA256;
@@ -184,7 +187,8 @@ export class Packer {
   /** Puts the content of the walk's current file, however long. */
   async addContent(walk: Walker, entry: ManifestEntry): Promise<void> {
     const digest = createHash("sha256");
-    const found = await this.#copy(walk, entry.size, digest);
+    const cold = ColdReads.of(walk.fd, entry.size);
+    const found = await this.#copy(walk, entry.size, digest, cold);
     const sha256 = digest.digest("hex");
     await this.#pad(entry.size);
     entry.sha256 = sha256;
@@ -222,7 +226,7 @@ export class Packer {
    * Puts `size` bytes from where the file stands. What it does not have is filled up with zeros: the
    * header promised this much. Tells how many bytes were got, and the errno that ended the reading.
    */
-  async #copy(walk: Walker, size: number, digest: Hash | null) {
+  async #copy(walk: Walker, size: number, digest: Hash | null, cold: ColdReads | null = null) {
     const { writer, pulse } = this;
     let got = size;
     let errno = 0;
@@ -243,6 +247,7 @@ export class Packer {
       digest?.update(n === want ? room : room.subarray(0, n));
       writer.advance(n);
       done += n;
+      cold?.passed(done);
       this.totals.bytes += n;
     }
     this.totals.bytes -= size; // `#ended` counts the whole file.

@@ -8,7 +8,14 @@ import { libc } from "../posix/libc.ts";
 import { effectiveIds, timespecs } from "../posix/names.ts";
 import { describeErrno, PosixError } from "../posix/posix_error.ts";
 import { StatView } from "../posix/stat.ts";
-import { ACL_ACCESS, ACL_DEFAULT, removeAcls, setXattr, setXattrOfPath } from "../posix/xattr.ts";
+import {
+  ACL_ACCESS,
+  ACL_DEFAULT,
+  procPath,
+  removeAcls,
+  setXattr,
+  setXattrOfPath,
+} from "../posix/xattr.ts";
 import type { NotRestored } from "./not_restored.ts";
 import type { TarEntry } from "./tar_reader.ts";
 import type { Spot, Target } from "./target.ts";
@@ -123,18 +130,17 @@ export class EntryMaker {
   }
 
   /**
-   * Owner, attributes, mode and times of an open file or directory, in this order: chown clears
-   * capabilities and setuid, an ACL may clear setgid.
+   * Owner, attributes, mode, ACLs and times of an open file or directory, in this order: chown clears
+   * capabilities and setuid, the mode may forbid this user to set attributes, and some tars write a
+   * mode that is not the ACL's mask.
    */
   setMetadata(entry: TarEntry, place: Place, fd: number): void {
     const owned = this.#chown(entry, () => libc.fchown(fd, entry.uid, entry.gid) === 0);
-    if (place.target.inherits && entry.type !== "symlink") {
-      removeAcls(fd, false, entry.type === "directory");
-    }
-    if (entry.xattrs.length > 0) {
-      this.#setXattrs(entry, owned, (name, value) => setXattr(fd, name, value));
-    }
+    if (place.target.inherits) removeAcls(fd, false, entry.type === "directory");
+    const set: SetXattr = (name, value) => setXattr(fd, name, value);
+    if (entry.xattrs.length > 0) this.#setXattrs(entry, owned, set);
     if (libc.fchmod(fd, this.#mode(entry, owned)) !== 0) this.#missed("the mode of", entry);
+    if (entry.xattrs.length > 0) this.#setAcls(entry, set);
     if (libc.futimens(fd, timespecs(entry.mtime_s, entry.mtime_ns)) !== 0) {
       this.#missed("the time of", entry);
     }
@@ -150,16 +156,15 @@ export class EntryMaker {
         () => libc.fchownat(fd, EMPTY, entry.uid, entry.gid, c.AT_EMPTY_PATH) === 0,
       );
       if (place.target.inherits && entry.type !== "symlink") removeAcls(fd, true, false);
-      if (entry.xattrs.length > 0) {
-        this.#setXattrs(entry, owned, (name, value) => setXattrOfPath(fd, name, value));
-      }
+      const set: SetXattr = (name, value) => setXattrOfPath(fd, name, value);
+      if (entry.xattrs.length > 0) this.#setXattrs(entry, owned, set);
+      // chmod has no form for such a descriptor but this path.
       if (entry.type !== "symlink") {
-        // chmod has no form for such a descriptor but this one.
-        const self = cBytes(encodePath(`/proc/self/fd/${fd}`));
-        if (libc.fchmodat(c.AT_FDCWD, self, this.#mode(entry, owned), 0) !== 0) {
+        if (libc.fchmodat(c.AT_FDCWD, procPath(fd), this.#mode(entry, owned), 0) !== 0) {
           this.#missed("the mode of", entry);
         }
       }
+      if (entry.xattrs.length > 0) this.#setAcls(entry, set);
       const times = timespecs(entry.mtime_s, entry.mtime_ns);
       if (libc.utimensat(dirfd, name, times, c.AT_SYMLINK_NOFOLLOW) !== 0) {
         this.#missed("the time of", entry);
@@ -181,18 +186,24 @@ export class EntryMaker {
     return false;
   }
 
-  #setXattrs(
-    entry: TarEntry,
-    owned: boolean,
-    set: (name: string, value: Uint8Array) => boolean,
-  ): void {
+  /** All attributes but ACLs. */
+  #setXattrs(entry: TarEntry, owned: boolean, set: SetXattr): void {
     for (const { name, value } of entry.xattrs) {
-      const what = WHAT[name] ?? `the attribute ${kindOf(name)} of`;
+      if (ACLS[name] !== undefined || value === null) continue;
+      const what = name === CAPABILITY ? "the capabilities of" : `the attribute ${kindOf(name)} of`;
+      if (name === CAPABILITY && !owned) {
+        this.rules.notRestored.add(what, entry.path, "it does not have its owner");
+      } else if (!set(name, value)) this.#missed(what, entry);
+    }
+  }
+
+  #setAcls(entry: TarEntry, set: SetXattr): void {
+    for (const { name, value } of entry.xattrs) {
+      const what = ACLS[name];
+      if (what === undefined) continue;
       if (value === null) {
         const why = "it names users or groups that this host does not have";
         this.rules.notRestored.add(what, entry.path, why);
-      } else if (name === CAPABILITY && !owned) {
-        this.rules.notRestored.add(what, entry.path, "it does not have its owner");
       } else if (!set(name, value)) this.#missed(what, entry);
     }
   }
@@ -236,11 +247,12 @@ export class EntryMaker {
 }
 
 const CAPABILITY = "security.capability";
-const WHAT: Record<string, string> = {
-  [CAPABILITY]: "the capabilities of",
+const ACLS: Record<string, string> = {
   [ACL_ACCESS]: "the ACL of",
   [ACL_DEFAULT]: "the default ACL of",
 };
+/** Sets an attribute of one open entry; false with errno set. */
+type SetXattr = (name: string, value: Uint8Array) => boolean;
 
 /** "user.*": there are few namespaces and any number of names. */
 function kindOf(name: string): string {

@@ -120,21 +120,24 @@ export class HeaderError extends Error {
 /** Reads the header in the 512 bytes at `at`. Throws HeaderError where it is not a valid one. */
 export function readHeader(bytes: Uint8Array, at: number): RawHeader {
   const stored = number(bytes, at, [CHECKSUM, 8], "checksum");
-  let unsigned = 0;
-  let signed = 0;
-  for (let i = 0; i < BLOCK; i++) {
-    const byte = i >= CHECKSUM && i < CHECKSUM + 8 ? SPACE : bytes[at + i];
-    unsigned += byte;
-    signed += byte > 127 ? byte - 256 : byte;
+  let unsigned = 8 * SPACE; // the checksum itself counts as spaces
+  let high = 0;
+  for (let i = at; i < at + CHECKSUM; i++) {
+    unsigned += bytes[i];
+    high += bytes[i] >> 7;
   }
+  for (let i = at + CHECKSUM + 8; i < at + BLOCK; i++) {
+    unsigned += bytes[i];
+    high += bytes[i] >> 7;
+  }
+  const signed = unsigned - 256 * high;
   // Some old tars added the bytes up as signed characters.
   if (stored !== unsigned && stored !== signed) {
     throw new HeaderError("the header's checksum is wrong");
   }
   const typeflag = bytes[at + AT.typeflag[0]];
-  const magic = String.fromCharCode(...bytes.subarray(at + AT.magic[0], at + AT.magic[0] + 8));
-  const ustar = magic.startsWith("ustar\0");
-  const gnu = magic === "ustar  \0";
+  const ustar = startsWith(bytes, at + AT.magic[0], USTAR.subarray(0, 6));
+  const gnu = startsWith(bytes, at + AT.magic[0], GNU_TAR);
   return {
     name: fullName(bytes, at, ustar),
     mode: number(bytes, at, AT.mode, "mode") & 0o7777,
@@ -149,6 +152,14 @@ export function readHeader(bytes: Uint8Array, at: number): RawHeader {
     devmajor: ustar || gnu ? number(bytes, at, AT.devmajor, "device number") : 0,
     devminor: ustar || gnu ? number(bytes, at, AT.devminor, "device number") : 0,
   };
+}
+
+/** "ustar", two spaces, NUL: magic and version in GNU's own format. */
+const GNU_TAR = Uint8Array.of(0x75, 0x73, 0x74, 0x61, 0x72, SPACE, SPACE, 0);
+
+function startsWith(bytes: Uint8Array, at: number, start: Uint8Array): boolean {
+  for (let i = 0; i < start.length; i++) if (bytes[at + i] !== start[i]) return false;
+  return true;
 }
 
 const NONE = new Uint8Array(0);

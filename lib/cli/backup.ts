@@ -59,6 +59,7 @@ function addCreate(backup: Command, session: Session) {
     .option("--exclude-caches", "leave out what lies in directories with a CACHEDIR.TAG")
     .option("--output <file>", "write the archive here, or to standard output with -")
     .option("--description <text>", "a note kept with the backup")
+    .option("--nice", "give way to other programs: low priority for processor and disk")
     .option("--no-verify", "do not read the archive back")
     .option("--dry-run", "say what would be done, and do nothing")
     .addHelpText("after", CREATE_EXAMPLES)
@@ -81,6 +82,7 @@ function addCreate(backup: Command, session: Session) {
         verify: options.verify ? null : false,
       };
       checkRequest(session, request);
+      if (options.nice) (await import("../posix/priority.ts")).lowerPriority();
       if (options.dryRun) await preview(session, request);
       else await create(session, request);
     });

@@ -45,6 +45,8 @@ export {
   symlink,
   unlink,
 } from "./names.ts";
+export { beginWriting, forget } from "./page_cache.ts";
+export { lowerPriority } from "./priority.ts";
 export { readdirNames } from "./directory.ts";
 export { removeTree } from "./remove_tree.ts";
 export { readXattrs, writeXattrs } from "./xattr.ts";

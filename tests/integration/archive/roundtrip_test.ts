@@ -165,6 +165,33 @@ Deno.test(
 );
 
 Deno.test(
+  "case 17: createArchive() and extractArchive() take a directory of 100,000 entries",
+  withTempDir(async (dir) => {
+    await sh(`mkdir "$0/m"; mount -t tmpfs none "$0/m"`, dir); // a disk takes 20 s for it
+    const top = `${dir}/m`;
+    try {
+      await run(
+        "python3",
+        "-c",
+        `import os, sys
+os.makedirs(sys.argv[1]); os.chdir(sys.argv[1])
+for i in range(100000): os.close(os.open("entry-%06d" % i, os.O_CREAT | os.O_WRONLY))`,
+        `${top}/t`,
+      );
+      const { summary, manifest, path } = await make(`${top}/a`, [workDir(`${top}/t`)]);
+      assert.equal(summary.entry_count, 100_001);
+      await verifyArchive(path, { manifest: [manifest] });
+      const report = await extractArchive(path, { routes: [{ from: ".", to: `${top}/out` }] });
+      assert.equal(report.entries, 100_001);
+      const listing = `cd "$0"; find . -printf '%P %m %s %T@\\n' | LC_ALL=C sort | sha256sum`;
+      assert.equal(await sh(listing, `${top}/out`), await sh(listing, `${top}/t`));
+    } finally {
+      await sh(`umount "$0/m"`, dir);
+    }
+  }),
+);
+
+Deno.test(
   "createArchive() keeps sparse files over 8 GiB",
   withTempDir(async (dir) => {
     await sh(

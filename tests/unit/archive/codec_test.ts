@@ -1,6 +1,7 @@
 /** Blocks: what is compressed comes back, and nothing else is taken for it. */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
+import { createHash } from "node:crypto";
 import zlib from "node:zlib";
 import fc from "fast-check";
 import {
@@ -118,6 +119,50 @@ Deno.test("readSeekTable() reads what writeSeekTable() wrote and nothing else", 
     assert.equal(readSeekTable(damaged), null);
   }
   assert.equal(readSeekTable(new Uint8Array(3)), null);
+});
+
+/** Bytes no compressor makes shorter; the same each time. */
+function randomBytes(length: number): Uint8Array<ArrayBuffer> {
+  const out = new Uint8Array(length);
+  for (let at = 0; at < length; at += 32) {
+    out.set(createHash("sha256").update(String(at)).digest().subarray(0, length - at), at);
+  }
+  return out;
+}
+
+Deno.test("compressBlock() stores what cannot be compressed, and nothing else", () => {
+  const size = 1 << 20;
+  const stored = (input: Uint8Array) => compressBlock("gzip", 6, input).length;
+  const random = randomBytes(size);
+  assert.ok(stored(random) < size + 200, "stored with five bytes for each 64 KiB");
+  const back = decompressBlock("gzip", compressBlock("gzip", 6, random), size);
+  assert.equal(Buffer.compare(back, random), 0);
+
+  const text = new TextEncoder().encode("a twentieth of the block is text. ".repeat(1542));
+  const mixed = random.slice();
+  mixed.set(text, 300_000);
+  assert.ok(stored(mixed) < size - text.length * 0.9, "some text among it");
+
+  const repeated = random.slice();
+  for (let at = 10_000; at < size; at += 10_000) repeated.copyWithin(at, 0, 10_000);
+  assert.ok(stored(repeated) < 60_000, "evenly spread bytes that repeat");
+
+  const almost = random.map((byte) => byte % 224);
+  assert.ok(stored(almost) < size * 0.985, "seven eighths of all bytes");
+});
+
+Deno.test("CodecPool.run() gives the digests of the spans it is asked for", async () => {
+  using pool = new CodecPool(1);
+  const input = randomBytes(1000);
+  const hex = (start: number, end: number) =>
+    createHash("sha256").update(input.subarray(start, end)).digest("hex");
+  const wanted = [hex(0, 10), hex(500, 1000), hex(7, 7)];
+  const answer = await pool.run({
+    ...{ act: "compress", codec: "gzip", level: 6 },
+    ...{ input: input.slice().buffer, length: 1000, spans: [0, 10, 500, 500, 7, 0] },
+  });
+  assert.ok(answer.ok);
+  assert.deepEqual(answer.digests, wanted);
 });
 
 Deno.test("CodecPool.run() answers every task, also more than it has workers", async () => {

@@ -60,7 +60,8 @@ function goals(results: Results): string {
   for (const goal of GOALS) {
     const value = reached(goal, results.jobs.get(goal.corpus)?.get(goal.job));
     if (value === null) continue;
-    const what = `${goal.corpus}, ${goal.job}: ${goal.what} to \`${goal.peer}\``;
+    const codec = goal.job === "restore" ? [" of gzip", " of zstd"][goal.ours] : "";
+    const what = `${goal.corpus}, ${goal.job}${codec}: ${goal.what} to \`${goal.peer}\``;
     add(what, String(goal.most), value, value <= goal.most, goal.what === "size" ? 3 : 2);
   }
   for (const [corpus, jobs] of results.jobs) {

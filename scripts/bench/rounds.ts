@@ -37,7 +37,6 @@ export async function compete(
   }
   const costs = new Map(there.map((contender) => [contender, [] as Cost[]]));
   const sizes = new Map<Contender, number>();
-  await run(["sh", "-c", `tar -C '${job.tree}' -cf - . | cat > /dev/null`]); // into the page cache
   for (let round = 0; round < rounds; round++) {
     // Every other round the other way round: nobody always runs behind the same one.
     for (const contender of round % 2 === 0 ? there : there.toReversed()) {
@@ -46,6 +45,8 @@ export async function compete(
       await Deno.mkdir(place.dir, { recursive: true });
       await contender.prepare(place);
       await run(["sync"]);
+      // Into the page cache, for each anew: what else the machine does may have pushed it out.
+      await run(["sh", "-c", `tar -C '${job.tree}' -cf - . | cat > /dev/null`]);
       const cost = await measure(contender.argv(place), contender.env?.(place));
       costs.get(contender)!.push(cost);
       if (contender.output) sizes.set(contender, await sizeOf(contender.output(place)));

@@ -7,6 +7,7 @@ import { binaryContents } from "./compile/contents.ts";
 import { baseExecutable } from "./compile/denort.ts";
 import { belongs, leftOut } from "./compile/left_out.ts";
 import { nativeLibraries } from "./compile/natives.ts";
+import { packageScripts } from "./compile/packages.ts";
 import { encodeIndex, indexOffset, layOut } from "./compile/payload.ts";
 import { deno, PROJECT, scratchDirectory } from "./compile/project.ts";
 import { type Arch, type Target, TARGETS } from "./compile/targets.ts";
@@ -18,7 +19,7 @@ async function compile(target: Target): Promise<void> {
   const workers = await workerModules(`${PROJECT}/lib`);
   await deno(["cache", "--frozen", "main.ts", ...workers]);
   const base = await baseExecutable(target);
-  const natives = await nativeLibraries(target);
+  const natives = [await packageScripts(), ...await nativeLibraries(target)];
   const excluded = await leftOut(["main.ts", ...workers]);
 
   await using scratch = await scratchDirectory();
@@ -28,13 +29,15 @@ async function compile(target: Target): Promise<void> {
     "compile",
     "--allow-all",
     "--no-check", // `task check` does that
-    "--v8-flags=--max-semi-space-size=8", // MiB; by default short-lived objects may take 100 MB
+    // MiB: by default short-lived objects may take 100 MB. `gc` is called between phases (core/memory.ts).
+    "--v8-flags=--max-semi-space-size=8,--expose-gc",
     "--no-code-cache", // else a file with a known name in /tmp, which anybody could put there
     "--frozen",
     `--target=${target.triple}`,
     `--output=${output}`,
     "--preload=scripts/compile/preload.ts",
     "--include=migrations",
+    "--include=scripts/compile/libdeflate_license.txt",
     ...workers.map((path) => `--include=${path}`),
     ...excluded.map((path) => `--exclude=${path}`),
     "main.ts",

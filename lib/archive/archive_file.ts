@@ -7,6 +7,7 @@ import { asFileFailure, PosixError } from "../posix/posix_error.ts";
 import { fstat } from "../posix/stat.ts";
 import { type Codec, GZIP_HEADER, gzipSizes, MAX_BLOCK } from "./codec.ts";
 import { corrupt } from "./corrupt.ts";
+import { PADDING_MAGIC } from "./pad_block.ts";
 import { type FrameSizes, readSeekTable } from "./seek_table.ts";
 import { BLOCK, readHeader } from "./tar_header.ts";
 import {
@@ -101,6 +102,19 @@ export class ArchiveFile implements Disposable {
     return cut;
   }
 
+  /**
+   * The block that begins at `offset`, wherever `cut` is; null where the archive's blocks end. Throws
+   * ARCHIVE_CORRUPT.
+   */
+  cutAt(offset: number): Cut | null {
+    if (offset === this.size) return null;
+    if (offset > this.size) throw this.#cutShort(offset);
+    if (this.compression === "gzip") return this.#cutGzip(offset);
+    if (this.compression === "none") return this.#cutPlain(offset);
+    const head = this.#frameHead(offset);
+    return isSkippable(head) ? null : this.#cutFrame(offset, head);
+  }
+
   /** The bytes of a block, read into `buffer`, which is at least as long. */
   load(cut: Cut, buffer = new ArrayBuffer(cut.length)): Uint8Array<ArrayBuffer> {
     const bytes = new Uint8Array(buffer, 0, cut.length);
@@ -127,19 +141,40 @@ export class ArchiveFile implements Disposable {
   }
 
   #cutZstd(offset: number): Cut | null {
+    const head = this.#frameHead(offset);
+    if (isSkippable(head)) return this.#endZstd(offset, head);
+    const cut = this.#cutFrame(offset, head);
+    this.#frames.push({ compressed: cut.length, content: cut.content });
+    return cut;
+  }
+
+  #frameHead(offset: number): Uint8Array {
     const start = new Uint8Array(LONGEST_HEADER);
     const head = start.subarray(0, this.read(start, offset));
     if (head.length < 8) throw this.#cutShort(offset);
-    if (isSkippable(head)) return this.#endZstd(offset, head);
+    return head;
+  }
+
+  #cutFrame(offset: number, head: Uint8Array): Cut {
     const header = readFrameHeader(head);
     if (header === null || header.content === null || !header.checksum) {
       throw corrupt(this.path, "a block's header is damaged", { offset });
     }
     this.#checkSize(header.content, offset);
-    const length = this.#frameLength(header, offset);
+    const length = this.#padded(offset, this.#frameLength(header, offset));
     if (offset + length > this.size) throw this.#cutShort(offset);
-    this.#frames.push({ compressed: length, content: header.content });
     return { offset, length, content: header.content, codec: "zstd" };
+  }
+
+  /** Length of a frame with the padding behind it, where there is some. */
+  #padded(offset: number, length: number): number {
+    const head = new Uint8Array(8);
+    if (this.read(head, offset + length) < head.length) return length;
+    const view = new DataView(head.buffer);
+    if (view.getUint32(0, true) !== PADDING_MAGIC) return length;
+    const padded = length + head.length + view.getUint32(4, true);
+    if (padded <= MAX_COMPRESSED) return padded;
+    throw corrupt(this.path, "a block's padding is too long", { offset: offset + length });
   }
 
   #frameLength(header: FrameHeader, offset: number): number {

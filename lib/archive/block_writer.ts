@@ -8,7 +8,8 @@ import type { Compression } from "../core/model.ts";
 import { BLOCK_BYTES } from "./codec.ts";
 import { CodecPool, defaultWorkers } from "./codec_pool.ts";
 import { hashSpans, perform } from "./codec_task.ts";
-import { type FrameSizes, writeSeekTable } from "./seek_table.ts";
+import { BlockTable } from "./block_table.ts";
+import { writeSeekTable } from "./seek_table.ts";
 
 export interface BlockWriterOptions {
   compression: Compression;
@@ -52,14 +53,18 @@ export class BlockWriter implements Disposable {
   used = 0;
   #ref: BlockRef = { offset: -1 };
   readonly #free: ArrayBuffer[] = [];
-  readonly #mostSealed: number;
+  #mostSealed: number;
+  /** Buffers that may still be made besides. */
+  #spare = 0;
   /** Parts of the block being filled whose digests are wanted: offset and length in turn, and for whom. */
   #spans: number[] = [];
   #hashed: Hashed[] = [];
-  readonly #pool: CodecPool | null;
+  /** What compresses; null where nothing is compressed. */
+  readonly pool: CodecPool | null;
   readonly #sealed: Sealed[] = [];
-  readonly #frames: FrameSizes[] = [];
-  readonly #hash = createHash("sha256");
+  /** The blocks written so far. Contents may be corrected until `finish`. */
+  table = new BlockTable();
+  #hash = createHash("sha256");
   #written = 0;
   #content = 0;
   #draining = false;
@@ -70,7 +75,7 @@ export class BlockWriter implements Disposable {
   constructor(readonly options: BlockWriterOptions) {
     const workers = options.workers ?? defaultWorkers();
     const blockBytes = BLOCK_BYTES[options.compression];
-    this.#pool = options.compression === "none" ? null : new CodecPool(workers);
+    this.pool = options.compression === "none" ? null : new CodecPool(workers);
     // One for each worker, and one that waits for a worker while the next is filled.
     for (let i = 0; i < workers + 1; i++) this.#free.push(new ArrayBuffer(blockBytes));
     this.#mostSealed = workers * 2 + 1;
@@ -99,7 +104,7 @@ export class BlockWriter implements Disposable {
    * Must be asked before each `put`, and before each `advance` that may fill the block.
    */
   get ready(): boolean {
-    return this.#free.length > 0 && this.#sealed.length < this.#mostSealed &&
+    return this.#free.length + this.#spare > 0 && this.#sealed.length < this.#mostSealed &&
       this.#failure === null;
   }
 
@@ -161,11 +166,24 @@ export class BlockWriter implements Disposable {
     this.used = 0;
     this.#spans = [];
     this.#hashed = [];
-    const next = this.#free.pop();
-    // `ready` was true before the bytes were put, so there is one.
-    if (next === undefined) throw new DuckbackError("INTERNAL", "No block buffer is free");
-    this.buffer = new Uint8Array(next);
+    this.buffer = new Uint8Array(this.#free.pop() ?? this.#more());
     void this.#drain();
+  }
+
+  #more(): ArrayBuffer {
+    // `ready` was true before the bytes were put, so there is one.
+    if (this.#spare-- === 0) throw new DuckbackError("INTERNAL", "No block buffer is free");
+    return new ArrayBuffer(this.buffer.length);
+  }
+
+  /**
+   * Lets `bytes` more be put without waiting for their compression: while services are down, reading
+   * is all that counts.
+   */
+  hasten(bytes: number): void {
+    const blocks = Math.floor(bytes / this.buffer.length);
+    this.#spare += blocks;
+    this.#mostSealed += blocks;
   }
 
   /** Compresses the block being filled, of which `length` bytes are used. */
@@ -175,13 +193,13 @@ export class BlockWriter implements Disposable {
     const spans = this.#spans;
     const hashed = this.#hashed;
     const digested = (digests: string[]) => digests.forEach((hex, i) => hashed[i].sha256 = hex);
-    if (this.#pool === null || codec === "none") {
+    if (this.pool === null || codec === "none") {
       const bytes = this.buffer.subarray(0, length);
       digested(hashSpans(bytes, spans));
       return Promise.resolve({ bytes, kept: buffer });
     }
     const task = { act: "compress" as const, codec, level, input: buffer, length, spans };
-    const answer = length <= INLINE[codec] ? perform(task) : this.#pool.run(task);
+    const answer = length <= INLINE[codec] ? perform(task) : this.pool.run(task);
     const result = Promise.resolve(answer).then((answer) => {
       if (!answer.ok) {
         throw new DuckbackError("INTERNAL", `Cannot compress a block: ${answer.error}`);
@@ -205,9 +223,7 @@ export class BlockWriter implements Disposable {
         if (this.#failure !== null) return;
         next.ref.offset = this.#written;
         this.#written += bytes.length;
-        if (this.options.compression === "zstd") {
-          this.#frames.push({ compressed: bytes.length, content: next.content });
-        }
+        this.table.add(next.content, next.ref.offset, bytes.length);
         await this.#writeOut(bytes);
         if (this.#failure !== null) return;
         // Frees it now: waiting for the collector costs hundreds of megabytes.
@@ -231,16 +247,34 @@ export class BlockWriter implements Disposable {
     if (pending !== undefined) await pending;
   }
 
-  /** Writes everything out. Returns the archive's length in bytes and its SHA-256 (hex). */
-  async finish(): Promise<{ bytes: number; sha256: string }> {
+  /** Ends the block being filled and waits until everything is written. Returns the bytes so far. */
+  async settle(): Promise<number> {
     await this.flush();
     while (this.#sealed.length > 0) {
       this.#check();
       await new Promise<void>((resolve) => this.#wake = resolve);
     }
     this.#check();
+    return this.#written;
+  }
+
+  /**
+   * Takes note that what was written was changed: it is now `bytes` long, which `read` gives in order.
+   * For use behind `settle`; what is put next comes behind them.
+   */
+  async rewritten(bytes: number, read: () => AsyncIterable<Uint8Array>): Promise<void> {
+    this.#hash = createHash("sha256");
+    for await (const piece of read()) this.#hash.update(piece);
+    this.#written = bytes;
+  }
+
+  /** Writes everything out. Returns the archive's length in bytes and its SHA-256 (hex). */
+  async finish(): Promise<{ bytes: number; sha256: string }> {
+    await this.settle();
     if (this.options.compression === "zstd") {
-      const table = writeSeekTable(this.#frames);
+      const table = writeSeekTable(
+        [...this.table].map(({ length, content }) => ({ compressed: length, content })),
+      );
       this.#written += table.length;
       await Promise.race([this.#writeOut(table), this.#failed()]);
       this.#check();
@@ -252,7 +286,7 @@ export class BlockWriter implements Disposable {
   [Symbol.dispose](): void {
     this.options.signal.removeEventListener("abort", this.#onAbort);
     this.#failure ??= new DuckbackError("INTERNAL", "Cannot write: the archive is closed");
-    this.#pool?.[Symbol.dispose]();
+    this.pool?.[Symbol.dispose]();
     // The collector may be long in coming, and verification needs as much again.
     for (const buffer of this.#free.splice(0)) buffer.transfer(0);
     this.#wakeUp();

@@ -1,6 +1,10 @@
 /** Compresses and decompresses one block: a gzip member or a zstd frame, each complete in itself. */
 import zlib from "node:zlib";
 import type { Compression } from "../core/model.ts";
+import { BlockError } from "./block_error.ts";
+import { crc32, deflateRaw, giveBack, inflateRaw, mostCompressed } from "./deflate.ts";
+
+export { BlockError };
 
 /** A compression that has blocks of its own. */
 export type Codec = Exclude<Compression, "none">;
@@ -27,15 +31,7 @@ const FIXED = Uint8Array.of(0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 0, 3, 12, 0, 0x44, 0x4
 /** An output chunk that is filled to its end makes node:zlib take another one as large. */
 const SPARE = 64;
 
-/** Larger buffers than this are never shared between results of node:zlib (its pool has 8 KiB). */
-export const SHARED_MOST = 64 << 10;
-
 const { ZSTD_c_compressionLevel, ZSTD_c_checksumFlag, ZSTD_c_contentSizeFlag } = zlib.constants;
-
-/** A block that does not hold what it should. */
-export class BlockError extends Error {
-  override readonly name = "BlockError";
-}
 
 /** Compresses `input` into one member or frame. `level` is 0-9 for gzip, 1-22 for zstd. */
 export function compressBlock(codec: Codec, level: number, input: Uint8Array): Uint8Array {
@@ -48,28 +44,16 @@ export function decompressBlock(codec: Codec, input: Uint8Array, size: number): 
 }
 
 function gzipMember(level: number, input: Uint8Array): Uint8Array {
-  // One output chunk that holds everything: the default of 16 KiB costs a tenth of the speed.
-  const deflated = zlib.deflateRawSync(input, {
-    // Deflate takes as long over what cannot be compressed as over text, zstd a fortieth of that.
-    level: looksRandom(input) && zstdSize(input) > input.length * RANDOM ? 0 : level,
-    chunkSize: input.length + (input.length >> 8) + 1024,
-  });
-  const out = new Uint8Array(GZIP_HEADER + deflated.length + GZIP_TRAILER);
+  // Deflate takes long over what cannot be compressed, zstd next to no time.
+  const random = looksRandom(input) && zstdSize(input) > input.length * RANDOM;
+  const out = deflateRaw(random ? 0 : level, input, GZIP_HEADER, GZIP_TRAILER);
   const view = new DataView(out.buffer);
   out.set(FIXED);
   view.setUint32(16, out.length, true);
   view.setUint32(20, input.length, true);
-  out.set(deflated, GZIP_HEADER);
-  giveBack(deflated);
-  view.setUint32(out.length - 8, zlib.crc32(input), true);
+  view.setUint32(out.length - 8, crc32(input), true);
   view.setUint32(out.length - 4, input.length, true);
   return out;
-}
-
-/** Frees memory now: waiting for the collector costs hundreds of megabytes. */
-function giveBack(result: Uint8Array): void {
-  const whole = result.buffer as ArrayBuffer;
-  if (whole.byteLength > SHARED_MOST) whole.transfer(0);
 }
 
 /** What zstd cannot make 1 % smaller, and has bytes this evenly spread, deflate cannot either. */
@@ -99,7 +83,7 @@ function looksRandom(input: Uint8Array): boolean {
 
 function zstdSize(input: Uint8Array): number {
   const frame = zlib.zstdCompressSync(input, {
-    chunkSize: input.length + (input.length >> 8) + 1024,
+    chunkSize: mostCompressed(input.length),
     params: { [ZSTD_c_compressionLevel]: 1 },
   });
   const { length } = frame;
@@ -121,27 +105,12 @@ export function gzipSizes(header: Uint8Array): { member: number; content: number
 function gunzipMember(input: Uint8Array, size: number): Uint8Array {
   const body = input.length - GZIP_HEADER - GZIP_TRAILER;
   if (body < 1) throw new BlockError("the block is too short");
-  const deflated = input.subarray(GZIP_HEADER, GZIP_HEADER + body);
-  let output: Uint8Array;
-  let consumed: number;
-  try {
-    // maxOutputLength ends a bomb; `info` tells how much input the stream really took.
-    const result = zlib.inflateRawSync(deflated, {
-      chunkSize: size + SPARE,
-      maxOutputLength: Math.max(size, 64),
-      info: true,
-    }) as unknown as { buffer: Uint8Array; engine: { bytesWritten: number } };
-    output = result.buffer;
-    consumed = result.engine.bytesWritten;
-  } catch (error) {
-    throw new BlockError(`the block is damaged: ${(error as Error).message}`);
-  }
-  if (consumed !== body) throw new BlockError("the block holds more than its compressed data");
+  const output = inflateRaw(input.subarray(GZIP_HEADER, GZIP_HEADER + body), size);
   const view = new DataView(input.buffer, input.byteOffset + GZIP_HEADER + body);
-  if (output.length !== size || view.getUint32(4, true) !== size) {
+  if (view.getUint32(4, true) !== size) {
     throw new BlockError("the block's content is not as long as declared");
   }
-  if (view.getUint32(0, true) !== zlib.crc32(output)) {
+  if (view.getUint32(0, true) !== crc32(output)) {
     throw new BlockError("the block's checksum (CRC-32) is wrong");
   }
   return output;
@@ -149,7 +118,7 @@ function gunzipMember(input: Uint8Array, size: number): Uint8Array {
 
 function zstdFrame(level: number, input: Uint8Array): Uint8Array {
   return zlib.zstdCompressSync(input, {
-    chunkSize: input.length + (input.length >> 8) + 1024,
+    chunkSize: mostCompressed(input.length),
     // Without it the frame header does not state the content's size.
     pledgedSrcSize: input.length,
     params: {

@@ -1,6 +1,7 @@
 /** A pool of workers that compress or decompress blocks, each started only when there is work for it. */
 import { DuckbackError } from "../core/errors.ts";
 import type { Answer, Task } from "./codec_task.ts";
+import "./libdeflate.ts"; // before a worker needs it
 
 /** Workers beyond this gain nothing: one thread reads and hashes for all, and each costs memory. */
 const MOST = 8;

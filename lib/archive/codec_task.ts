@@ -1,6 +1,7 @@
 /** A block's way to a worker and back, as plain data. */
 import { hash } from "node:crypto";
-import { type Codec, compressBlock, decompressBlock, SHARED_MOST } from "./codec.ts";
+import { type Codec, compressBlock, decompressBlock } from "./codec.ts";
+import { SHARED_MOST } from "./deflate.ts";
 
 /**
  * What the pool posts. `input` is transferred and comes back with the answer, to be used again.

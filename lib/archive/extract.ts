@@ -9,22 +9,17 @@ import { asFileFailure, PosixError } from "../posix/posix_error.ts";
 import { fstat } from "../posix/stat.ts";
 import { ArchiveFile } from "./archive_file.ts";
 import { corrupt } from "./corrupt.ts";
+import { DirectoryLog } from "./directory_log.ts";
 import { NotRestored } from "./not_restored.ts";
 import { openSource } from "./open_source.ts";
 import { Pulse } from "./pulse.ts";
+import { type Route, Routes } from "./routes.ts";
 import { EntryMaker, type Place } from "./restore_entry.ts";
 import { isSelf } from "./self_entries.ts";
 import { Space } from "./space.ts";
 import { readTar, type TarEntry, type TarHandler } from "./tar_reader.ts";
-import { Target } from "./target.ts";
 
-/** Where a part of an archive goes. */
-export interface Route {
-  /** Archive path; "" or "." is everything. Of several that take an entry the longest wins. */
-  from: string;
-  /** Absolute path on this host that `from` becomes; the directory it lies in must exist. */
-  to: string;
-}
+export type { Route };
 
 export interface ExtractOptions {
   routes: Route[];
@@ -85,12 +80,6 @@ export async function extractArchive(
   return { entries, files, bytes, warnings: restore.notRestored.warnings() };
 }
 
-interface OpenRoute {
-  /** Without "." and slashes; "" takes everything. */
-  from: string;
-  target: Target;
-}
-
 /** A file that is being written, in one place or (second pass) several. */
 interface Output {
   entry: TarEntry;
@@ -105,11 +94,11 @@ class Restore implements TarHandler, Disposable {
   files = 0;
   bytes = 0;
   readonly notRestored = new NotRestored();
-  readonly #routes: OpenRoute[] = [];
+  readonly #routes: Routes;
   readonly #maker: EntryMaker;
   #output: Output | null = null;
-  /** Directories made or found, by shown path; their metadata is set last. */
-  readonly #directories = new Map<string, { entry: TarEntry; place: Place }>();
+  /** Directories made or found; their metadata is set last. */
+  readonly #directories = new DirectoryLog();
   /** Hard links that could not be made, by the archive path they point to. */
   #unlinked = new Map<string, { entry: TarEntry; place: Place }[]>();
   #second = false;
@@ -131,19 +120,13 @@ class Restore implements TarHandler, Disposable {
     };
     this.#maker = new EntryMaker(
       rules,
-      (place) => this.#directories.has(place.shown),
+      {
+        wasMade: (place) => this.#wasMade(place.shown),
+        supersede: (place) => this.#directories.supersede(place.shown),
+      },
       (state, entry) => this.#corrupt(state, entry),
     );
-    try {
-      for (const { from, to } of options.routes) {
-        const clean = from.replace(/^(\.\/)+|\/+$/g, "");
-        this.#routes.push({ from: clean === "." ? "" : clean, target: new Target(to) });
-      }
-    } catch (error) {
-      this[Symbol.dispose]();
-      throw error instanceof PosixError ? asFileFailure(error, "restore into") : error;
-    }
-    this.#routes.sort((a, b) => b.from.length - a.from.length);
+    this.#routes = new Routes(options.routes);
   }
 
   entry(entry: TarEntry): void {
@@ -163,11 +146,9 @@ class Restore implements TarHandler, Disposable {
   }
 
   #restore(entry: TarEntry): void {
-    const place = this.#place(entry.path);
+    const place = this.#routes.place(entry.path);
     if (place === null) return;
     if (!this.#again) this.entries++;
-    // The last entry of a path is the one that counts, whatever an earlier one was.
-    this.#directories.delete(place.shown);
     switch (entry.type) {
       case "file":
         if (!this.#again) this.files++;
@@ -178,7 +159,7 @@ class Restore implements TarHandler, Disposable {
         break;
       case "directory":
         this.#maker.directory(entry, place);
-        this.#directories.set(place.shown, { entry, place });
+        this.#directories.add(entry);
         break;
       case "symlink":
         this.#maker.symlink(entry, place);
@@ -189,6 +170,13 @@ class Restore implements TarHandler, Disposable {
       default:
         this.#maker.special(entry, place);
     }
+  }
+
+  leftOut(): void {
+    const entry = this.#current;
+    if (this.#second || entry === null || this.#routes.place(entry.path) === null) return;
+    const why = "GNU tar left them out of this incremental archive, an earlier one has them";
+    this.notRestored.add("unchanged files of", entry.path, why);
   }
 
   data(bytes: Uint8Array): void {
@@ -230,23 +218,9 @@ class Restore implements TarHandler, Disposable {
     throw this.#corrupt(state, this.#current!);
   }
 
-  /** Where an entry goes; null where no route takes it. */
-  #place(path: string): Place | null {
-    for (const { from, target } of this.#routes) {
-      let rest: string;
-      if (from === "") rest = path === "." ? "" : path;
-      else if (path === from) rest = "";
-      else if (path.startsWith(from) && path[from.length] === "/") {
-        rest = path.slice(from.length + 1);
-      } else continue;
-      return { target, relative: target.relative(rest), shown: target.shown(rest) };
-    }
-    return null;
-  }
-
   #link(entry: TarEntry, place: Place): void {
     if (entry.link === entry.path) throw this.#corrupt("a hard link points to itself", entry);
-    const to = this.#place(entry.link!);
+    const to = this.#routes.place(entry.link!);
     if (to !== null && this.#maker.hardlink(entry, place, to)) return;
     const waiting = this.#unlinked.get(entry.link!) ?? [];
     waiting.push({ entry, place });
@@ -285,22 +259,35 @@ class Restore implements TarHandler, Disposable {
       throw this.#corrupt(`it is a hard link to "${target}", which is not there`, waiting[0].entry);
     }
     // Entries come parents first, so from the last to the first children come before parents.
-    for (const { entry, place } of [...this.#directories.values()].reverse()) {
+    for (const directory of this.#directories.newestFirst()) {
       if (pulse.due()) await pulse.beat();
+      const { entry } = directory;
+      const place = this.#routes.place(entry.path)!;
+      // The last entry of a path is the one that counts, whatever an earlier one was.
+      if (!this.#directories.counts(directory, place.shown)) continue;
       this.#maker.setMetadata(entry, place, place.target.directory(place.relative));
     }
     const synced = new Set<number>();
-    for (const { target } of this.#routes) {
+    for (const target of this.#routes.targets) {
       const { dev } = fstat(target.rootFd);
       if (!synced.has(dev)) await syncFileSystem(target.rootFd, target.to);
       synced.add(dev);
     }
   }
 
+  /** Whether there was an entry for the directory at a place. Looks at all of them. */
+  #wasMade(shown: string): boolean {
+    for (const directory of this.#directories.newestFirst()) {
+      const place = this.#routes.place(directory.entry.path)!;
+      if (place.shown === shown && this.#directories.counts(directory, shown)) return true;
+    }
+    return false;
+  }
+
   /** A file or symlink where a directory must be: the archive's doing, or there before. */
   #explain(error: PosixError, entry: TarEntry): Error {
     if (error.errno !== ENOTDIR && error.errno !== ELOOP) return error;
-    const existed = this.#place(entry.path)?.target.existed ?? false;
+    const existed = this.#routes.place(entry.path)?.target.existed ?? false;
     const state = "a file or symlink stands where a directory must be";
     if (!existed) return this.#corrupt(state, entry);
     return new DuckbackError("RESTORE_FAILED", `Cannot restore "${error.path}": ${state}`, {
@@ -317,6 +304,6 @@ class Restore implements TarHandler, Disposable {
   [Symbol.dispose](): void {
     for (const fd of this.#output?.fds ?? []) closeQuietly(fd);
     this.#output = null;
-    for (const { target } of this.#routes) target[Symbol.dispose]();
+    this.#routes[Symbol.dispose]();
   }
 }

@@ -60,7 +60,7 @@ export class Packer {
 
   constructor(
     readonly writer: BlockWriter,
-    readonly warnings: Warnings,
+    public warnings: Warnings,
     readonly pulse: Pulse,
     readonly totals: Totals,
     readonly onEntry: (entry: ManifestEntry) => void,

@@ -40,14 +40,27 @@ export interface Place {
   shown: string;
 }
 
+/** What of an entry is set on what it became. */
+export type Metadata = Pick<
+  TarEntry,
+  "path" | "type" | "mode" | "uid" | "gid" | "mtime_s" | "mtime_ns" | "xattrs"
+>;
+
+/** Who knows the directories of this restore. */
+export interface Directories {
+  /** Whether this restore itself made the directory at a place, or had an entry for it. */
+  wasMade(place: Place): boolean;
+  /** Entries for a directory at this place before now do not count: it is gone, or has a later one. */
+  supersede(place: Place): void;
+}
+
 export class EntryMaker {
   readonly #stat = new StatView();
   readonly #ids = effectiveIds();
 
-  /** `wasMade` tells whether this restore itself made the directory at a place. */
   constructor(
     readonly rules: RestoreRules,
-    readonly wasMade: (place: Place) => boolean,
+    readonly directories: Directories,
     readonly corrupt: (state: string, entry: TarEntry) => DuckbackError,
   ) {}
 
@@ -70,11 +83,13 @@ export class EntryMaker {
 
   /** Makes a directory that only this user can enter until `setMetadata`. Throws PosixError. */
   directory(entry: TarEntry, place: Place): void {
-    if (place.relative === "") return;
+    if (place.relative === "") return this.directories.supersede(place);
     const spot = place.target.spot(place.relative, true);
     if (libc.mkdirat(spot.dirfd, spot.name, 0o700) === 0) return;
     if (c.lastErrno() !== c.EEXIST) throw failure(place);
-    if (this.#stat.at(spot.dirfd, spot.name) && this.#stat.type === "directory") return;
+    if (this.#stat.at(spot.dirfd, spot.name) && this.#stat.type === "directory") {
+      return this.directories.supersede(place);
+    }
     this.#making(entry, place, spot, () => libc.mkdirat(spot.dirfd, spot.name, 0o700) === 0);
   }
 
@@ -134,7 +149,7 @@ export class EntryMaker {
    * capabilities and setuid, the mode may forbid this user to set attributes, and some tars write a
    * mode that is not the ACL's mask.
    */
-  setMetadata(entry: TarEntry, place: Place, fd: number): void {
+  setMetadata(entry: Metadata, place: Place, fd: number): void {
     const owned = this.#chown(entry, () => libc.fchown(fd, entry.uid, entry.gid) === 0);
     if (place.target.inherits) removeAcls(fd, false, entry.type === "directory");
     const set: SetXattr = (name, value) => setXattr(fd, name, value);
@@ -175,7 +190,7 @@ export class EntryMaker {
   }
 
   /** True where the entry now has its recorded owner. */
-  #chown(entry: TarEntry, change: () => boolean): boolean {
+  #chown(entry: Metadata, change: () => boolean): boolean {
     if (this.rules.owners) {
       if (change()) return true;
       this.#missed("the owner of", entry);
@@ -187,7 +202,7 @@ export class EntryMaker {
   }
 
   /** All attributes but ACLs. */
-  #setXattrs(entry: TarEntry, owned: boolean, set: SetXattr): void {
+  #setXattrs(entry: Metadata, owned: boolean, set: SetXattr): void {
     for (const { name, value } of entry.xattrs) {
       if (ACLS[name] !== undefined || value === null) continue;
       const what = name === CAPABILITY ? "the capabilities of" : `the attribute ${kindOf(name)} of`;
@@ -197,7 +212,7 @@ export class EntryMaker {
     }
   }
 
-  #setAcls(entry: TarEntry, set: SetXattr): void {
+  #setAcls(entry: Metadata, set: SetXattr): void {
     for (const { name, value } of entry.xattrs) {
       const what = ACLS[name];
       if (what === undefined) continue;
@@ -209,11 +224,11 @@ export class EntryMaker {
   }
 
   /** Never setuid or setgid for another owner than the recorded one. */
-  #mode(entry: TarEntry, owned: boolean): number {
+  #mode(entry: Metadata, owned: boolean): number {
     return owned ? entry.mode : entry.mode & ~SETUID_SETGID;
   }
 
-  #missed(what: string, entry: TarEntry): void {
+  #missed(what: string, entry: Metadata): void {
     this.rules.notRestored.add(what, entry.path, describeErrno(c.lastErrno()));
   }
 
@@ -227,6 +242,7 @@ export class EntryMaker {
         if (c.lastErrno() !== c.ENOTEMPTY && c.lastErrno() !== c.EEXIST) throw failure(place);
         throw this.#inTheWay(entry, place);
       }
+      this.directories.supersede(place);
       place.target.forget();
       // The directory's descriptors are gone: find the place again.
       const again = place.target.spot(place.relative, false);
@@ -236,7 +252,7 @@ export class EntryMaker {
   }
 
   #inTheWay(entry: TarEntry, place: Place): Error {
-    if (!place.target.existed || this.wasMade(place)) {
+    if (!place.target.existed || this.directories.wasMade(place)) {
       return this.corrupt(`a ${entry.type} replaces a directory that is not empty`, entry);
     }
     const state = "a directory that is not empty is in its place";

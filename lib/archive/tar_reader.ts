@@ -11,6 +11,7 @@ import { entryXattrs, type StoredXattr } from "./entry_xattrs.ts";
 import { MAX_PAX, parseTime, PaxError, readPax } from "./pax.ts";
 import type { Pulse } from "./pulse.ts";
 import { continueMap, type HeaderMap, headerMap } from "./gnu_sparse.ts";
+import { Dumpdir, DUMPDIR_KEY, REFUSED } from "./gnu_types.ts";
 import { mapOfRecords, SparseError, SparseReader } from "./sparse_reader.ts";
 import { BLOCK, HeaderError, isZero, type RawHeader, readHeader } from "./tar_header.ts";
 
@@ -32,6 +33,8 @@ export interface TarHandler {
   /** Longest hole to be told of at once, by those whom zeros keep busy. */
   readonly holeStep?: number;
   entry(entry: TarEntry): void;
+  /** Behind `entry` of a directory that had this many names more than an incremental archive holds. */
+  leftOut?(names: number): void;
   data(bytes: Uint8Array): void;
   hole(length: number): void;
   end(): void;
@@ -45,9 +48,11 @@ const TYPES: Record<string, EntryType> = {
   "4": "block",
   "5": "directory",
   "6": "fifo",
+  "D": "directory", // with a listing, in GNU's own format
   "7": "file", // contiguous files, which nothing makes any more
   "S": "file", // sparse, in GNU's own format
 };
+const NO_BYTES = new Uint8Array(0);
 const NONE: readonly StoredXattr[] = [];
 
 /** What comes next in the stream. */
@@ -76,6 +81,8 @@ export class TarParser {
   #hasContent = false;
   /** Sorts a sparse file's content out; null for any other. */
   #sparse: SparseReader | null = null;
+  /** Takes the listing in a directory's content; null for any other entry. */
+  #listing: Dumpdir | null = null;
   /** A header of GNU's own sparse format, its map, and whether that goes on in the next block. */
   #begun: RawHeader | null = null;
   #map: HeaderMap | null = null;
@@ -109,7 +116,8 @@ export class TarParser {
           const most = this.#sparse?.most ?? this.#left;
           const count = Math.min(most, this.#left, bytes.length - at);
           const part = bytes.subarray(at, at + count);
-          if (this.#sparse === null) this.handler.data(part);
+          if (this.#listing !== null) this.#listing.take(part);
+          else if (this.#sparse === null) this.handler.data(part);
           else this.#feedSparse(this.#sparse, part);
           at += count;
           if ((this.#left -= count) === 0) this.#contentEnded();
@@ -252,12 +260,15 @@ export class TarParser {
     const rawName = this.#local.get("GNU.sparse.name") ?? this.#record("path") ??
       this.#longName ?? header.name;
     if (type === undefined) {
-      throw this.#corrupt(
-        `entries of type "${header.typeflag}" are not supported`,
-        decodePath(rawName),
-      );
+      const why = REFUSED[header.typeflag] ??
+        `entries of type "${header.typeflag}" are not supported`;
+      throw this.#corrupt(why, decodePath(rawName));
     }
     const entry = this.#entry(header, type, rawName);
+    if (entry.type === "directory") {
+      this.#listing = new Dumpdir();
+      this.#listing.take(this.#local.get(DUMPDIR_KEY) ?? NO_BYTES);
+    }
     this.#local.clear();
     this.#longName = this.#longLink = null;
     this.#place!.entry = entry.path;
@@ -277,6 +288,10 @@ export class TarParser {
       this.#sparse = null;
     }
     if (this.#hasContent) this.handler.end();
+    if (this.#listing !== null && this.#listing.leftOut > 0) {
+      this.handler.leftOut?.(this.#listing.leftOut);
+    }
+    this.#listing = null;
     this.#place = null;
     this.#left = this.#pad;
     this.#pad = 0;
@@ -289,8 +304,9 @@ export class TarParser {
     const type = rawType === "file" && name.endsWith("/") ? "directory" : rawType;
     const path = this.#clean(name, name);
     const stored = type === "hardlink" ? 0 : this.#number("size", header.size, name);
-    const size = this.#checked(() => this.#beginSparse(type, stored)) ?? stored;
-    if (stored > 0 && type !== "file") {
+    const listing = header.typeflag === "D";
+    const size = listing ? 0 : this.#checked(() => this.#beginSparse(type, stored)) ?? stored;
+    if (stored > 0 && type !== "file" && !listing) {
       throw this.#corrupt(`a ${type} claims to have content`, name);
     }
     const mtime = this.#record("mtime");

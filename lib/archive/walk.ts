@@ -30,6 +30,11 @@ export interface WalkOptions {
   oneFileSystem: boolean;
   /** True to leave out what lies in directories that a CACHEDIR.TAG marks, but for the tag. */
   excludeCaches: boolean;
+  /**
+   * Asked of every entry, in the walk's order, at least once: true where an earlier pass stored it as
+   * it is. Such files are not opened.
+   */
+  isStored?: (path: string, stat: StatView) => boolean;
 }
 
 interface Level {
@@ -65,6 +70,8 @@ export class Walker implements Disposable {
   link: Uint8Array = NO_LINK;
   /** Its extended attributes, ACLs among them; read where `openFiles` is set. */
   xattrs: readonly Xattr[] = NO_XATTRS;
+  /** True where an earlier pass stored it as it is; but for a directory, `xattrs` are not read then. */
+  stored = false;
 
   /** Where the current entry was found: an open directory and a name in it. */
   #dirfd = -1;
@@ -79,7 +86,7 @@ export class Walker implements Disposable {
   #sourcePath = "";
   /** First archive path of each inode with several names, and how many of them are still to come. */
   readonly #again = new StatView();
-  readonly #inodes = new Map<string, { path: string; left: number }>();
+  readonly #inodes = new Map<string, { path: string; left: number; stored: boolean }>();
   #noatime = c.O_NOATIME;
 
   constructor(readonly options: WalkOptions) {}
@@ -187,10 +194,15 @@ export class Walker implements Disposable {
     this.link = NO_LINK;
     this.xattrs = NO_XATTRS;
     this.fd = -1;
+    this.stored = false;
     this.#dirfd = dirfd;
     this.#name = name;
     if (dtype === DT.DIR) return this.#takeDirectory(dirfd, name, follow, top);
     if (dtype === DT.REG && this.options.openFiles) {
+      if (this.options.isStored !== undefined && this.stat.at(dirfd, name)) {
+        this.stored = this.stat.type === "file" && this.#isStored();
+        if (this.stored) return this.#takeFile(-1);
+      }
       const fd = this.#open(dirfd, name, FILE);
       if (fd >= 0) {
         this.stat.of(fd);
@@ -208,6 +220,8 @@ export class Walker implements Disposable {
     if (type === "directory") return this.#takeDirectory(dirfd, name, follow, top);
     if (type === "file") {
       if (!this.options.openFiles && top === null) return this.#takeFile(-1);
+      this.stored = this.#isStored();
+      if (this.stored) return this.#takeFile(-1);
       const fd = this.#open(dirfd, name, FILE);
       if (fd < 0) return this.#failed(c.lastErrno(), top);
       this.stat.of(fd);
@@ -220,8 +234,10 @@ export class Walker implements Disposable {
       this.options.warnings.add("SOCKET_SKIPPED", this.path, message, false);
       return false;
     }
+    this.stored = this.#isStored();
     if (this.#isSecondName()) return true;
     this.type = type;
+    if (this.stored) return true;
     if (type === "symlink") {
       const target = readlinkAt(dirfd, name);
       if (target === null) return this.#failed(c.lastErrno(), top);
@@ -272,11 +288,15 @@ export class Walker implements Disposable {
       this.#inodes.delete(before);
       const { nlink } = this.stat;
       if (nlink > 1 && !this.#inodes.has(now)) {
-        this.#inodes.set(now, { path: this.path, left: nlink - 1 });
+        this.#inodes.set(now, { path: this.path, left: nlink - 1, stored: false });
       }
     }
     this.xattrs = this.#kept(xattrsOf(fd));
     return true;
+  }
+
+  #isStored(): boolean {
+    return this.options.isStored?.(this.path, this.stat) ?? false;
   }
 
   #takeFile(fd: number): boolean {
@@ -297,10 +317,12 @@ export class Walker implements Disposable {
     const key = inodeKey(this.stat);
     const first = this.#inodes.get(key);
     if (first === undefined) {
-      this.#inodes.set(key, { path: this.path, left: nlink - 1 });
+      this.#inodes.set(key, { path: this.path, left: nlink - 1, stored: this.stored });
       return false;
     }
     if (--first.left === 0) this.#inodes.delete(key);
+    // A link to what is stored anew must itself be stored behind it.
+    this.stored &&= first.stored;
     this.type = "hardlink";
     this.link = encodePath(first.path);
     return true;
@@ -326,6 +348,7 @@ export class Walker implements Disposable {
       return false;
     }
     this.type = "directory";
+    this.stored = this.#isStored();
     if (this.options.openFiles) this.xattrs = this.#kept(xattrsOf(fd));
     if (otherFileSystem) closeQuietly(fd);
     else this.#entered = fd;

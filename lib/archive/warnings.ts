@@ -7,9 +7,12 @@ const KEPT = 1000;
 export class Warnings {
   readonly #list: Warning[] = [];
   #more = 0;
+  /** Path of the one added last. */
+  last = "";
   #moreIncomplete = false;
 
   add(code: string, path: string, message: string, incomplete: boolean): void {
+    this.last = path;
     if (this.#list.length < KEPT) this.#list.push({ code, path, message, incomplete });
     else {
       this.#more++;

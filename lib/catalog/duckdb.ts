@@ -1,5 +1,6 @@
 /** The only importer of DuckDB: opens a database, runs statements, gives rows back as plain data. */
 
+import { collectGarbage } from "../core/memory.ts";
 import { DuckDBConnection, DuckDBInstance, type DuckDBResultReader } from "@duckdb/node-api";
 import { decodeJson, decodeText, encodeJson, encodeText, Json } from "./text.ts";
 
@@ -81,10 +82,12 @@ export class Database {
    */
   async *stream(sql: string): AsyncGenerator<unknown[][]> {
     const result = await this.connection.stream(sql);
-    for (;;) {
+    for (let chunks = 1;; chunks++) {
       const chunk = await result.fetchChunk();
       if (!chunk || chunk.rowCount === 0) return;
       yield chunk.getColumns();
+      // DuckDB's copy of a chunk goes only with the object that stands for it.
+      if (chunks % 32 === 0) collectGarbage();
     }
   }
 

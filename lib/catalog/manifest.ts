@@ -56,6 +56,23 @@ export function manifestLine(entry: ManifestEntry): string {
     `"block_offset":${entry.block_offset},"block_inner":${entry.block_inner}}\n`;
 }
 
+/** A line of `manifestLine`, without its newline, with its entry's place as `amend` gives it; null where that does. */
+export function amendManifestLine(
+  line: string,
+  amend: (offset: number, inner: number) => { offset: number; inner: number } | null,
+): string | null {
+  const at = line.lastIndexOf(PLACE);
+  const inner = line.lastIndexOf(INNER);
+  const place = amend(
+    Number(line.slice(at + PLACE.length, inner)),
+    Number(line.slice(inner + INNER.length, -1)),
+  );
+  return place && `${line.slice(0, at)}${PLACE}${place.offset}${INNER}${place.inner}}`;
+}
+
+const PLACE = '"block_offset":';
+const INNER = ',"block_inner":';
+
 function json(path: string): string {
   return JSON.stringify(isUtf8(path) ? path : printable(path));
 }
@@ -99,24 +116,98 @@ export async function writeManifest(ndjsonPath: string, parquetPath: string): Pr
   }
 }
 
-/** Entries of a manifest in the archive's order, in batches of at most 2048. Throws IO. */
-export async function* readManifest(parquetPath: string): AsyncGenerator<ManifestEntry[]> {
+/**
+ * Which entries of a manifest: the one at `path`, those directly in it, or it and all below it. "" is
+ * the archive itself. Names that are not UTF-8 may be given as their stand-in too.
+ */
+export interface ManifestPart {
+  path: string;
+  take: "self" | "children" | "all";
+}
+
+/**
+ * Entries of a manifest, or of parts of it, in the archive's order, in batches of at most 2048. What is
+ * not asked for is not brought into memory. Throws IO.
+ */
+export async function* readManifest(
+  parquetPath: string,
+  parts?: readonly ManifestPart[],
+): AsyncGenerator<ManifestEntry[]> {
+  const where = parts === undefined ? "" : ` WHERE ${parts.map(condition).join(" OR ") || "false"}`;
+  const query = `SELECT ${AS_NUMBERS} FROM ${manifest(parquetPath)}${where}`;
+  for await (const batch of streamed(parquetPath, query)) yield toEntries(batch);
+}
+
+/**
+ * Names directly in `path` that no entry is about, though entries lie below them: "volumes" of
+ * "volumes/x". Throws IO.
+ */
+export async function impliedDirectories(parquetPath: string, path: string): Promise<string[]> {
+  const rest = below(path);
+  const query = `SELECT first(path), first(path_raw)
+    FROM (SELECT path, path_raw, ${rest} AS rest, contains(rest, '/') AS deep
+      FROM ${manifest(parquetPath)} WHERE ${inside(path)} AND (deep OR type = 'directory'))
+    GROUP BY split_part(rest, '/', 1) HAVING bool_and(deep) ORDER BY 1`;
+  const found: string[] = [];
+  for await (const [paths, raws] of streamed(parquetPath, query)) {
+    for (const [at, text] of paths.entries()) {
+      const depth = path === "" ? 1 : path.split("/").length + 1;
+      found.push(restore(text, raws[at])!.split("/").slice(0, depth).join("/"));
+    }
+  }
+  return found;
+}
+
+/** True where the manifest can be opened and has the columns that it must have. */
+export async function canReadManifest(parquetPath: string): Promise<boolean> {
+  try {
+    const query = `SELECT ${AS_NUMBERS} FROM ${manifest(parquetPath)} LIMIT 0`;
+    for await (const _ of streamed(parquetPath, query));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+// As DOUBLE, exact up to 2^53, integers arrive as numbers and not as slow bigints.
+const AS_NUMBERS = COLUMNS.map(([name, type]) =>
+  type === "VARCHAR" ? name : `${name}::DOUBLE AS ${name}`
+).join(", ");
+
+function manifest(parquetPath: string): string {
+  return `read_parquet(${fileLiteral(parquetPath)}, hive_partitioning = false)`;
+}
+
+async function* streamed(parquetPath: string, query: string): AsyncGenerator<unknown[][]> {
   let db: Database | undefined;
   try {
     db = await openMemory(parquetPath);
-    // As DOUBLE, exact up to 2^53, integers arrive as numbers and not as slow bigints.
-    const columns = COLUMNS.map(([name, type]) =>
-      type === "VARCHAR" ? name : `${name}::DOUBLE AS ${name}`
-    );
-    const source = `read_parquet(${fileLiteral(parquetPath)}, hive_partitioning = false)`;
-    for await (const batch of db.stream(`SELECT ${columns.join(", ")} FROM ${source}`)) {
-      yield toEntries(batch);
-    }
+    yield* db.stream(query);
   } catch (error) {
     throw manifestError("read", parquetPath, error);
   } finally {
     db?.close();
   }
+}
+
+function condition({ path, take }: ManifestPart): string {
+  if (take === "self") return `path = ${textLiteral(path)}`;
+  if (take === "children") return `(${inside(path)} AND NOT contains(${below(path)}, '/'))`;
+  return path === "" ? "true" : `(path = ${textLiteral(path)} OR ${inside(path)})`;
+}
+
+function inside(path: string): string {
+  return path === "" ? "path <> '.'" : `starts_with(path, ${textLiteral(`${path}/`)})`;
+}
+
+/** What of an entry's path lies behind "PATH/". */
+function below(path: string): string {
+  return path === "" ? "path" : `substr(path, length(${textLiteral(`${path}/`)}) + 1)`;
+}
+
+/** Paths are in the column `path` as their stand-ins, where they are not UTF-8. */
+function textLiteral(path: string): string {
+  return literal(isUtf8(path) ? path : printable(path));
 }
 
 function toEntries(columns: unknown[][]): ManifestEntry[] {

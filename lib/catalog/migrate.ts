@@ -100,15 +100,22 @@ async function apply(db: Database, migration: Migration): Promise<void> {
 }
 
 async function readApplied(path: string, db: Database): Promise<Applied[]> {
-  const [table] = await db.rows(
-    "SELECT 1 FROM duckdb_tables() WHERE table_name = 'schema_migrations' AND NOT internal",
-  );
-  if (!table) {
+  try {
+    return await db.rows<Applied>(
+      "SELECT version, name, checksum, tool_version FROM schema_migrations ORDER BY version",
+    );
+  } catch (error) {
+    // Asked for only then: it takes longer than all the rest.
+    if (await hasMigrations(db)) throw error;
     throw corruptError(path, new Error("it is a DuckDB file, but not a catalogue of duckback's"));
   }
-  return await db.rows<Applied>(
-    "SELECT version, name, checksum, tool_version FROM schema_migrations ORDER BY version",
+}
+
+async function hasMigrations(db: Database): Promise<boolean> {
+  const found = await db.rows(
+    "SELECT 1 FROM duckdb_tables() WHERE table_name = 'schema_migrations' AND NOT internal",
   );
+  return found.length > 0;
 }
 
 /** Pure: what is still to be applied; throws where the file's history is not this program's. */

@@ -12,6 +12,7 @@ Examples:
   duckback backup create --type pre-upgrade --version 1.4.2
   duckback backup create --quiesce pause --compression zstd
   duckback backup create --source ./uploads --exclude '*.tmp' --exclude cache/
+  duckback backup create --dump db --dump cache=redis
   duckback backup create --output - | ssh host 'cat > shop.tar.gz'`;
 
 export function addBackup(program: Command, session: Session) {
@@ -54,6 +55,18 @@ function addCreate(backup: Command, session: Session) {
       oneOf("stop", "pause", "none"),
     )
     .option("--require-stopped", "refuse (exit code 4) if any service runs, and stop none")
+    .option(
+      "--stop-sharing",
+      "stop containers of other projects that write to the same volumes too",
+    )
+    .option("--no-precopy", "read everything while the services are down, not just what changed")
+    .option(
+      "--dump [service]",
+      "dump this database by its own tool instead of stopping it (SERVICE or SERVICE=KIND; alone: " +
+        "every one known by its image); may be given more than once",
+      collectDumps,
+    )
+    .option("--dump-keep-raw", "back up the files of dumped databases too, crash-consistent")
     .option("--anonymous-volumes", "back up volumes without a name too")
     .option("--one-file-system", "leave out what is mounted inside a source")
     .option("--exclude-caches", "leave out what lies in directories with a CACHEDIR.TAG")
@@ -74,6 +87,10 @@ function addCreate(backup: Command, session: Session) {
         level: options.level ?? null,
         quiesce: (options.quiesce as QuiesceMode | undefined) ?? null,
         require_stopped: options.requireStopped ?? false,
+        stop_sharing: options.stopSharing ?? false,
+        precopy: options.precopy,
+        dump: options.dump === true ? "all" : options.dump ?? [],
+        dump_keep_raw: options.dumpKeepRaw ?? false,
         anonymous_volumes: options.anonymousVolumes ?? false,
         one_file_system: options.oneFileSystem ?? false,
         exclude_caches: options.excludeCaches ?? false,
@@ -86,6 +103,11 @@ function addCreate(backup: Command, session: Session) {
       if (options.dryRun) await preview(session, request);
       else await create(session, request);
     });
+}
+
+/** `--dump` alone means all, whatever else is named. Commander itself gives true for it. */
+function collectDumps(service: string, before: string[] | true | undefined): string[] | true {
+  return before === true ? true : [...(before ?? []), service];
 }
 
 function checkRequest(session: Session, request: BackupRequest) {

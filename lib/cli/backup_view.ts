@@ -25,6 +25,7 @@ export function backupLines({ backup, problems, health }: BackupOutcome, style: 
       ["size", sizeText(backup)],
       ["time", formatDuration(backup.duration_ms ?? 0) + down],
       ["consistency", consistencyText(backup)],
+      ["dumps", dumpsText(backup)],
       ["verified", verdict(backup)],
       [
         "services",
@@ -68,7 +69,18 @@ const CONSISTENCY: Record<string, string> = {
 
 function consistencyText(backup: BackupRecord): string | null {
   const consistency = backup.backup_metadata?.consistency;
-  return consistency ? CONSISTENCY[consistency] : null;
+  if (!consistency) return null;
+  const dumped = (backup.backup_metadata?.dumps ?? []).length > 0;
+  return consistency === "idle" && dumped
+    ? "nothing ran but what was dumped"
+    : CONSISTENCY[consistency];
+}
+
+function dumpsText({ backup_metadata }: BackupRecord): string | null {
+  const dumps = (backup_metadata?.dumps ?? []).map(({ service, kind, bytes }) =>
+    `${cell(service)} (${kind}, ${formatBytes(bytes)})`
+  );
+  return dumps.length > 0 ? dumps.join(", ") : null;
 }
 
 function verdict(backup: BackupRecord): string {
@@ -142,6 +154,7 @@ export function showLines(backup: ListedBackup, now: Date, style: Style): string
       ["duration", backup.duration_ms === null ? null : formatDuration(backup.duration_ms)],
       ["downtime", backup.downtime_ms === null ? null : formatDuration(backup.downtime_ms)],
       ["consistency", consistencyText(backup)],
+      ["dumps", dumpsText(backup)],
       [
         "verified",
         backup.verified_at && `${verdict(backup)} (${formatLocalTime(backup.verified_at)})`,
@@ -185,6 +198,13 @@ export function sourceLines(
   return lines;
 }
 
+/** Services; of other projects the containers. */
+function stopNames(plan: BackupPlan): string[] {
+  return (plan.quiesce?.items ?? []).map((item) =>
+    item.sharing ? item.name : item.service ?? item.name
+  );
+}
+
 type Preview = { plan: BackupPlan; estimate: Estimate };
 
 /** `backup create --dry-run --json`. */
@@ -195,7 +215,12 @@ export function previewDocument({ plan, estimate }: Preview): Record<string, unk
     stack: plan.stack.name,
     sources: plan.sources,
     skipped: plan.stack.skipped,
-    would_stop: plan.quiesce?.items.map((item) => item.service ?? item.name) ?? [],
+    would_stop: stopNames(plan),
+    would_dump: plan.dumps.map(({ service, kind, archive_path }) => ({
+      service,
+      kind,
+      path: archive_path,
+    })),
     archive: plan.path,
     estimate,
     notes: plan.notes,
@@ -204,7 +229,7 @@ export function previewDocument({ plan, estimate }: Preview): Record<string, unk
 
 /** `backup create --dry-run`. */
 export function previewLines({ plan, estimate }: Preview, style: Style): string[] {
-  const stops = plan.quiesce?.items.map((item) => item.service ?? item.name) ?? [];
+  const stops = stopNames(plan);
   return [
     style.bold(`Would back up ${cell(plan.stack.name)}; nothing was done.`),
     ...facts([
@@ -218,8 +243,13 @@ export function previewLines({ plan, estimate }: Preview, style: Style): string[
       ],
       ["free", estimate.free_bytes === null ? null : formatBytes(estimate.free_bytes)],
       [plan.mode === "pause" ? "would pause" : "would stop", stops.join(", ") || "nothing"],
+      [
+        "would dump",
+        plan.dumps.map(({ service, kind }) => `${cell(service)} (${kind})`).join(", ") || null,
+      ],
     ]),
     ...sourceLines(plan.sources, plan.stack.skipped, style),
+    ...plan.notes.map((note) => style.yellow(`  ! ${cell(note)}`)),
   ];
 }
 

@@ -4,7 +4,9 @@ import { DuckbackError } from "../core/errors.ts";
 import { VERSION } from "../core/version.ts";
 import { collect, examples, oneOf } from "./options.ts";
 import { addBackup } from "./backup.ts";
+import { addCat } from "./cat.ts";
 import { addConfig } from "./config.ts";
+import { addLs } from "./ls.ts";
 import { addRestore } from "./restore.ts";
 import { addRollback } from "./rollback.ts";
 import { addServices } from "./services.ts";
@@ -73,6 +75,8 @@ function build(session: Session): Command {
   addBackup(program as unknown as Command, session);
   addRollback(program as unknown as Command, session);
   addRestore(program as unknown as Command, session);
+  addLs(program as unknown as Command, session);
+  addCat(program as unknown as Command, session);
   addServices(program as unknown as Command, session);
   addConfig(program as unknown as Command, session);
   program.command("version").description("print the version")

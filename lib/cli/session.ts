@@ -158,9 +158,14 @@ export class Session {
 }
 
 /** JSON in which no name can drive a terminal: C1 controls and bidirectional overrides are escaped. */
-function jsonText(value: unknown, indent?: number): string {
+export function jsonText(value: unknown, indent?: number): string {
   // JSON.stringify escapes what lies below U+0020 itself, and lone surrogates.
-  return JSON.stringify(value, null, indent).replace(
+  return harmless(JSON.stringify(value, null, indent));
+}
+
+/** The same for what is JSON already. */
+export function harmless(json: string): string {
+  return json.replace(
     /[\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
     (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );

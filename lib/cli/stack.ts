@@ -1,8 +1,10 @@
 /** `duckback init`, `status` and `recover`. */
 import { Command } from "./commander.ts";
+import { EXIT_CODES } from "../core/errors.ts";
 import { formatAge } from "../core/units.ts";
 import type { StackView, StatusOutcome } from "../operations/stack_status.ts";
 import { sourceLines, statusText } from "./backup_view.ts";
+import { labelLines } from "./label_view.ts";
 import { serviceLines } from "./services.ts";
 import { examples } from "./options.ts";
 import type { Session } from "./session.ts";
@@ -29,6 +31,7 @@ export function addStack(program: Command, session: Session) {
         "",
         ...serviceLines(done.services, session.terminal.now(), session.out_style),
         ...sourceLines(done.stack.sources, done.stack.skipped, session.out_style),
+        ...labelLines(done.stack.labels, session.out_style),
         ...noteLines(done.notes),
         "",
         "Next: duckback backup create",
@@ -46,20 +49,37 @@ export function addStack(program: Command, session: Session) {
     .description(
       "bring back what a run that died left behind (every changing command does so first)",
     )
-    .addHelpText("after", examples("duckback recover", "duckback recover --json"))
-    .action(async () => {
+    .option("--give-up", "leave down for good what the engine refuses to start, and go on")
+    .addHelpText(
+      "after",
+      examples("duckback recover", "duckback recover --json", "duckback recover --give-up"),
+    )
+    .action(async (options) => {
       const { recover } = await import("../operations/recover.ts");
-      const done = await recover(session.context("recover"));
+      const done = await recover(session.context("recover"), { give_up: options.giveUp ?? false });
+      const { given_up, missing, unhealthy, unreadable } = done;
+      const incomplete = [...given_up, ...missing, ...unhealthy, ...unreadable];
+      const code = incomplete.length > 0 ? EXIT_CODES.PARTIAL : 0;
       session.result({ success: true, ...done }, () => [
         ...done.services.map((name) => `Started ${cell(name)}.`),
         ...done.trees.map((path) => `Put ${cell(path)} back.`),
         ...done.settled.map((row) => `Backup ${row.id} is now ${row.status}.`),
         ...done.adopted.map((name) => `Took ${cell(name)} into the catalogue.`),
         ...done.unreadable.map((path) => `A journal cannot be read; it is kept as ${cell(path)}.`),
+        ...done.maybe_down.map((name) =>
+          `${cell(name)} may be one it had stopped, and does not run: docker start ${cell(name)}`
+        ),
+        ...done.missing.map((name) => `${cell(name)} ran before and exists no more.`),
+        ...done.unhealthy.map((name) =>
+          `${cell(name)} was started and is not well: docker logs ${cell(name)}`
+        ),
+        ...done.given_up.map((name) =>
+          `GAVE UP on ${cell(name)}: it STAYS DOWN. By hand: docker start ${cell(name)}`
+        ),
         ...(Object.values(done).every((list) => list.length === 0)
           ? ["Nothing was left behind: there is nothing to mend."]
           : []),
-      ]);
+      ], code);
     });
 }
 
@@ -96,6 +116,7 @@ function statusLines(session: Session, found: StatusOutcome): string[] {
     ]),
     "",
     ...serviceLines(found.services, now, style),
+    ...labelLines(found.stack.labels, style),
     ...noteLines(found.notes),
     "",
     ...(found.problems.length === 0

@@ -2,7 +2,7 @@
 import { DuckbackError } from "../core/errors.ts";
 import type { Compression, QuiesceMode } from "../core/model.ts";
 import * as kind from "./values.ts";
-import { nearest } from "./nearest.ts";
+import { nearest } from "../core/nearest.ts";
 
 /** Every setting with the type of its value; null only where the docs below say so. */
 export interface Settings {
@@ -27,6 +27,8 @@ export interface Settings {
   "backup.keep_monthly": number;
   /** Bytes. */
   "backup.min_free_bytes": number;
+  /** Days; 0: without end. */
+  "rollback.keep_old_days": number;
   "upgrade.auto_backup_enabled": boolean;
   "upgrade.rollback_enabled": boolean;
 }
@@ -36,7 +38,7 @@ export type SettingKey = keyof Settings;
 export interface SettingDefinition {
   key: SettingKey;
   kind: kind.Kind;
-  /** `auto_backup`, `backup` or `upgrade`. */
+  /** `auto_backup`, `backup`, `rollback` or `upgrade`. */
   category: string;
   description: string;
   /** Null: computed from the host (`defaultValue`), or there is none. */
@@ -152,6 +154,12 @@ export const SETTINGS: readonly SettingDefinition[] = [
     kind.bytes(),
     0,
     "Refuse a backup that would leave less than this free on the archives' disk",
+  ),
+  define(
+    "rollback.keep_old_days",
+    kind.integer(0, 36_500, 7, "days; 0: until later rollbacks take their place"),
+    7,
+    "How long what a rollback replaced is kept for rollback --undo",
   ),
   define(
     "upgrade.auto_backup_enabled",

@@ -8,6 +8,8 @@ export const EXIT_CODES = {
   SERVICES_RUNNING: 4,
   NO_SUCH_BACKUP: 10,
   NO_SUCH_STACK: 10,
+  // The backup is there and holds no such path.
+  NO_SUCH_PATH: 10,
   COMPOSE_MISSING: 10,
   LOCKED: 11,
   CATALOG_LOCKED: 11,
@@ -29,6 +31,10 @@ export const EXIT_CODES = {
   START_FAILED: 1,
   UNHEALTHY: 3,
   AUTO_REMOVE: 1,
+  // A database's own tool failed, or what it put out is not whole.
+  DUMP_FAILED: 1,
+  // A command of `duckback.pre` failed.
+  HOOK_FAILED: 1,
   REFUSED: 1,
   RESTORE_FAILED: 1,
   SAFETY_FAILED: 1,
@@ -82,11 +88,23 @@ export class DuckbackError extends Error {
 /** Given anything thrown, returns it as a DuckbackError (INTERNAL where nobody foresaw it). */
 export function asDuckbackError(thrown: unknown): DuckbackError {
   if (thrown instanceof DuckbackError) return thrown;
+  if (thrown instanceof SuppressedError) {
+    return joined(asDuckbackError(thrown.suppressed), asDuckbackError(thrown.error));
+  }
   if (thrown instanceof DOMException && thrown.name === "AbortError") return interrupted(thrown);
   const message = thrown instanceof Error ? thrown.message : String(thrown);
   return new DuckbackError("INTERNAL", message, {
     cause: thrown,
     hint: "This was not foreseen. Run again with --verbose and report what it shows.",
+  });
+}
+
+/** An error and what went wrong on the way out with it: services that are down come first. */
+function joined(first: DuckbackError, late: DuckbackError): DuckbackError {
+  const main = late.code === "START_FAILED" ? late : first;
+  return new DuckbackError(main.code, `${first.message}. ${late.message}`, {
+    ...main.options,
+    cause: first,
   });
 }
 

@@ -26,6 +26,18 @@ export interface Source {
   origin: string;
 }
 
+/** gitignore patterns for one place in the archive: what a service's label leaves out of its mounts. */
+export interface ScopedPatterns {
+  /** Archive path of the mount; "." is the working directory itself. */
+  under: string;
+  /** Further names of the mount: patterns with a slash may begin with one of them. */
+  names: string[];
+  patterns: string[];
+}
+
+/** Patterns that hold for every source, or for one place. */
+export type ExcludeRule = string | ScopedPatterns;
+
 /** A mount that is not backed up, and why; always shown, never dropped silently. */
 export interface SkippedMount {
   name: string;
@@ -58,12 +70,25 @@ export interface BackupMetadata {
   quiesce: QuiesceMode;
   /**
    * `stopped`: every service ended in good order; `killed`: one or more did not (exit code 137) or
-   * was started by somebody meanwhile; `paused`; `live`: nothing was quiesced though services ran;
+   * was started by somebody meanwhile; `paused`; `live`: a service that may write was left running;
    * `idle`: nothing ran.
    */
   consistency: "stopped" | "killed" | "paused" | "live" | "idle" | null;
   /** What the whole backup was compressed to, level included. */
   level: number;
+  /** Databases that were dumped while they ran; missing in records of earlier versions. */
+  dumps?: DumpRecord[];
+}
+
+/** A database's dump in the archive: `restore --dump` feeds it back. */
+export interface DumpRecord {
+  service: string;
+  kind: "postgres" | "mysql" | "mariadb" | "mongodb" | "redis" | "sqlite";
+  /** The database file in the container (sqlite); null for all else. */
+  file: string | null;
+  /** Archive path. */
+  path: string;
+  bytes: number;
 }
 
 /** A service's container as it was when the backup began. */

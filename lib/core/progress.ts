@@ -5,6 +5,8 @@ export type Phase =
   | "recover"
   | "preflight"
   | "measure"
+  | "hooks"
+  | "dump"
   | "stop"
   | "archive"
   | "start"
@@ -13,6 +15,7 @@ export type Phase =
   | "verify"
   | "safety"
   | "extract"
+  | "restore"
   | "swap"
   | "prune";
 

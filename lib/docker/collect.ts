@@ -5,6 +5,7 @@ import { isNamedVolume } from "./compose.ts";
 import type { ServiceDef } from "./compose_model.ts";
 import type { Container, Engine, Volume } from "./engine.ts";
 import { LABEL } from "./engine.ts";
+import { labelsOf, serviceOf, type StackLabels } from "./labels.ts";
 import type { Candidate } from "./layout.ts";
 import { realPath } from "./real_path.ts";
 import { isWithin, systemPathReason } from "./system_paths.ts";
@@ -15,10 +16,22 @@ export interface CollectOptions {
   work_dir: string;
   engine: Engine | null;
   anonymous_volumes: boolean;
+  labels: StackLabels;
+}
+
+/** Where a service's mount lies on this host, and by which name the engine knows it. */
+export interface ServiceMount {
+  service: string;
+  /** Free of symbolic links. */
+  path: string;
+  /** Volume name; null for bind mounts. */
+  volume: string | null;
 }
 
 export class Collector {
   readonly candidates: Candidate[] = [];
+  /** Of all services, found in compose files and containers; doubles are possible. */
+  readonly mounts: ServiceMount[] = [];
   readonly #skipped = new Map<string, SkippedMount>();
   readonly #volumes = new Map<string, Volume | null>();
 
@@ -94,7 +107,7 @@ export class Collector {
   }
 
   async container(container: Container) {
-    const user = container.service ?? container.name;
+    const user = serviceOf(container);
     for (const mount of container.mounts) {
       if (mount.type === "bind") {
         this.#bind(mount.source, mount.read_only, user, false);
@@ -140,8 +153,18 @@ export class Collector {
       (found.type === "missing" && may_be_missing
         ? "not there: its profile was never started"
         : null);
-    if (reason) this.#skip(path, service, path.endsWith("/docker.sock") ? "a socket" : reason);
-    else this.path(path, read_only ? "app" : "data", `bind mount of ${service}`);
+    if (reason) {
+      this.#skip(path, service, path.endsWith("/docker.sock") ? "a socket" : reason);
+      return;
+    }
+    const role = this.#role(service, read_only ? "app" : "data");
+    this.path(path, role, `bind mount of ${service}`);
+    this.mounts.push({ service, path: found.real, volume: null });
+  }
+
+  /** What the service's label says of its mounts, else what they look like. */
+  #role(service: string, found: Role): Role {
+    return labelsOf(this.options.labels, service).role ?? found;
   }
 
   async #volume(name: string, users: string[], external: boolean) {
@@ -164,9 +187,13 @@ export class Collector {
       return;
     }
     const { real } = realPath(place.path);
-    const origins = users.length > 0 ? users.map((user) => `volume of ${user}`) : ["volume"];
-    for (const origin of origins) {
-      this.candidates.push({ kind: "volume", role: "data", path: real, volume: name, origin });
+    const add = (role: Role, origin: string) => {
+      this.candidates.push({ kind: "volume", role, path: real, volume: name, origin });
+    };
+    if (users.length === 0) add("data", "volume");
+    for (const user of users) {
+      add(this.#role(user, "data"), `volume of ${user}`);
+      this.mounts.push({ service: user, path: real, volume: name });
     }
   }
 

@@ -1,6 +1,15 @@
-/** From the engine's JSON of a container to a Container. */
+/** From the engine's JSON of containers and volumes to plain data of the port. */
 import { isAbsolute, join } from "node:path";
-import type { Condition, Container, ContainerState, Dependency, Health, Mount } from "./engine.ts";
+import type {
+  Condition,
+  Container,
+  ContainerState,
+  Dependency,
+  Health,
+  Image,
+  Mount,
+  Volume,
+} from "./engine.ts";
 import { LABEL } from "./engine.ts";
 
 /** The parts of `GET /containers/ID/json` that are read; every one may be missing on some engine. */
@@ -9,6 +18,8 @@ export interface ContainerJson {
   Name: string;
   Created?: string;
   Image?: string;
+  Path?: string;
+  Args?: string[] | null;
   RestartCount?: number;
   State?: {
     Status?: string;
@@ -133,4 +144,48 @@ function ports(found: Record<string, { HostIp?: string; HostPort?: string }[] | 
       return `${ip.includes(":") ? `[${ip}]` : ip}:${host.HostPort}->${inside}`;
     })
   );
+}
+
+/** The main process's command line, as it was when the container was made. */
+export function commandLine(json: ContainerJson): string[] {
+  return [json.Path ?? "", ...json.Args ?? []];
+}
+
+/** The parts of `GET /volumes/NAME` that are read. */
+export interface VolumeJson {
+  Name: string;
+  Driver: string;
+  Mountpoint: string;
+  Labels?: Record<string, string> | null;
+  Options?: Record<string, string> | null;
+}
+
+/** Given what the engine says of a volume, returns what duckback keeps of it. */
+export function toVolume(json: VolumeJson): Volume {
+  return {
+    name: json.Name,
+    driver: json.Driver,
+    mountpoint: json.Mountpoint,
+    labels: json.Labels ?? {},
+    options: json.Options ?? {},
+  };
+}
+
+/** The parts of `GET /images/NAME/json` that are read. */
+export interface ImageJson {
+  Id: string;
+  RepoTags: string[] | null;
+  RepoDigests: string[] | null;
+  Config?: { Env?: string[] | null } | null;
+}
+
+/** Given what the engine says of an image, returns what duckback keeps of it. */
+export function toImage(json: ImageJson): Image {
+  const env = (json.Config?.Env ?? []).map((line) => /^([^=]*)=?(.*)$/s.exec(line)!.slice(1, 3));
+  return {
+    id: json.Id,
+    tags: json.RepoTags ?? [],
+    digests: json.RepoDigests ?? [],
+    env: Object.fromEntries(env),
+  };
 }

@@ -30,11 +30,26 @@ declare namespace Docker {
     inspect(options: Cancel): Promise<unknown>;
     start(options: Cancel): Promise<unknown>;
     stop(options: Cancel & { t?: number }): Promise<unknown>;
+    restart(options: Cancel): Promise<unknown>;
     pause(options: Cancel): Promise<unknown>;
     unpause(options: Cancel): Promise<unknown>;
+    exec(
+      options: Cancel & {
+        Cmd: string[];
+        Env: string[];
+        AttachStdin: boolean;
+        AttachStdout: true;
+        AttachStderr: true;
+        Tty: false;
+      },
+    ): Promise<Exec>;
     logs(
       options: Cancel & { stdout: boolean; stderr: boolean; follow: false; tail: number },
     ): Promise<unknown>;
+  }
+  interface Exec {
+    readonly id: string;
+    inspect(options: Cancel): Promise<{ Running: boolean; ExitCode: number | null }>;
   }
   interface Volume {
     inspect(options: Cancel): Promise<VolumeJson>;
@@ -44,6 +59,7 @@ declare namespace Docker {
       Id: string;
       RepoTags: string[] | null;
       RepoDigests: string[] | null;
+      Config?: { Env?: string[] | null } | null;
     }>;
   }
 }
@@ -62,6 +78,7 @@ declare class Docker {
     options: Cancel & { Name: string; Driver: string; Labels: Record<string, string> },
   ): Promise<unknown>;
   getContainer(id: string): Docker.Container;
+  getExec(id: string): Docker.Exec;
   getVolume(name: string): Docker.Volume;
   getImage(name: string): Docker.Image;
   getEvents(options: Cancel & { since: number; until: number }): Promise<unknown>;

@@ -3,26 +3,28 @@ import type { Readable } from "node:stream";
 // @ts-types="./dockerode.d.ts"
 import Docker from "dockerode";
 import { DuckbackError } from "../core/errors.ts";
-import { type ContainerJson, toContainer } from "./container_json.ts";
+import { clientOptions } from "./client_options.ts";
+import { commandLine, type ContainerJson, toContainer, toImage, toVolume } from "./container_json.ts";
 import { type Endpoint, resolveEndpoint } from "./endpoint.ts";
 import type {
   Container,
   Engine,
   EngineInfo,
   Env,
+  ExecRequest,
+  ExecResult,
   Image,
-  KillEvent,
   RecentKills,
   Volume,
 } from "./engine.ts";
 import { engineFailure, refusalStatus } from "./engine_failure.ts";
+import { runExec } from "./exec.ts";
 import { type Modem, useFetch } from "./fetch_transport.ts";
+import { readText, toKills } from "./kill_events.ts";
 import { logLines } from "./log_lines.ts";
 
 /** Milliseconds to wait for an answer. A start may pull mounts from slow disks. */
 const LIMIT = { ping: 10_000, read: 60_000, start: 180_000, pause: 60_000 };
-/** How many events an engine keeps for those who ask later. */
-const EVENT_BUFFER = 256;
 /** What a volume may be called; anything else would change the meaning of a request's path. */
 const VOLUME_NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/;
 
@@ -37,12 +39,14 @@ type Call<T> = (signal: AbortSignal) => Promise<T>;
 
 class DockerodeEngine implements Engine {
   readonly endpoint: string;
+  readonly #at: Endpoint;
   readonly #docker: Docker;
 
   constructor(endpoint: Endpoint) {
     this.endpoint = endpoint.url;
+    this.#at = endpoint;
     try {
-      this.#docker = new Docker(options(endpoint));
+      this.#docker = new Docker(clientOptions(endpoint));
       useFetch(this.#docker.modem as unknown as Modem, endpoint);
     } catch (cause) {
       const said = cause instanceof Error ? cause.message : String(cause);
@@ -94,11 +98,21 @@ class DockerodeEngine implements Engine {
   }
 
   async inspect(id: string): Promise<Container | null> {
+    const json = await this.#inspect(id);
+    return json && toContainer(json);
+  }
+
+  async commandOf(id: string): Promise<string[]> {
+    const json = await this.#inspect(id);
+    return json === null ? [] : commandLine(json);
+  }
+
+  async #inspect(id: string): Promise<ContainerJson | null> {
     const json = await this.#find(
       `inspect container "${id}"`,
       (abortSignal) => this.#docker.getContainer(id).inspect({ abortSignal }),
     );
-    return json === null ? null : toContainer(json as ContainerJson);
+    return json as ContainerJson | null;
   }
 
   async start(id: string): Promise<void> {
@@ -124,6 +138,14 @@ class DockerodeEngine implements Engine {
     );
   }
 
+  async restart(id: string, { limit_ms }: { limit_ms: number | null }): Promise<void> {
+    await this.#change(
+      `restart container "${id}"`,
+      limit_ms,
+      (abortSignal) => this.#docker.getContainer(id).restart({ abortSignal }),
+    );
+  }
+
   async pause(id: string): Promise<void> {
     await this.#change(
       `pause container "${id}"`,
@@ -137,6 +159,36 @@ class DockerodeEngine implements Engine {
       `unpause container "${id}"`,
       LIMIT.pause,
       (abortSignal) => this.#docker.getContainer(id).unpause({ abortSignal }),
+    );
+  }
+
+  async exec(id: string, request: ExecRequest): Promise<ExecResult> {
+    const act = `run a command in container "${id}"`;
+    const create = async (abortSignal: AbortSignal) => {
+      const made = await this.#docker.getContainer(id).exec({
+        Cmd: request.cmd,
+        Env: Object.entries(request.env ?? {}).map(([name, value]) => `${name}=${value}`),
+        AttachStdin: true,
+        AttachStdout: true,
+        AttachStderr: true,
+        Tty: false,
+        abortSignal,
+      });
+      return made.id;
+    };
+    return await runExec(
+      this.#at,
+      {
+        create: () => this.#call(act, LIMIT.read, create),
+        inspect: (exec) =>
+          this.#call(
+            act,
+            LIMIT.read,
+            (abortSignal) => this.#docker.getExec(exec).inspect({ abortSignal }),
+          ),
+      },
+      id,
+      request,
     );
   }
 
@@ -197,7 +249,7 @@ class DockerodeEngine implements Engine {
       `inspect image "${name}"`,
       (abortSignal) => this.#docker.getImage(name).inspect({ abortSignal }),
     );
-    return json && { id: json.Id, tags: json.RepoTags ?? [], digests: json.RepoDigests ?? [] };
+    return json && toImage(json);
   }
 
   async recentKills(since: Date, until: Date): Promise<RecentKills> {
@@ -209,17 +261,7 @@ class DockerodeEngine implements Engine {
       });
       return await readText(stream as Readable, abortSignal);
     });
-    const events = text.split("\n").filter((line) => line !== "").map((line) => JSON.parse(line));
-    const kills = events.filter((event) => event.Type === "container" && event.Action === "kill");
-    const full = events.length >= EVENT_BUFFER;
-    return {
-      kills: kills.map((event): KillEvent => ({
-        container_id: event.Actor.ID,
-        signal: event.Actor.Attributes.signal ?? "",
-        at: event.timeNano / 1e6,
-      })),
-      complete_since: full ? events[0].timeNano / 1e6 : since.getTime(),
-    };
+    return toKills(text, since);
   }
 
   /** Null where the engine knows no such thing. */
@@ -252,44 +294,4 @@ class DockerodeEngine implements Engine {
       clearTimeout(timer);
     }
   }
-}
-
-/** Everything is said outright: dockerode fills what is left out from its own reading of DOCKER_HOST. */
-function options(endpoint: Endpoint): Docker.DockerOptions {
-  return {
-    socketPath: endpoint.socket_path ?? undefined,
-    host: endpoint.host ?? undefined,
-    port: endpoint.port ?? undefined,
-    pathPrefix: "/",
-    protocol: endpoint.tls ? "https" : "http",
-    ca: undefined,
-    cert: undefined,
-    key: undefined,
-    timeout: undefined,
-  } as Docker.DockerOptions;
-}
-
-interface VolumeJson {
-  Name: string;
-  Driver: string;
-  Mountpoint: string;
-  Labels?: Record<string, string> | null;
-  Options?: Record<string, string> | null;
-}
-
-function toVolume(json: VolumeJson): Volume {
-  return {
-    name: json.Name,
-    driver: json.Driver,
-    mountpoint: json.Mountpoint,
-    labels: json.Labels ?? {},
-    options: json.Options ?? {},
-  };
-}
-
-async function readText(stream: Readable, signal: AbortSignal): Promise<string> {
-  signal.addEventListener("abort", () => stream.destroy(), { once: true });
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of stream) chunks.push(chunk);
-  return new TextDecoder().decode(await new Blob(chunks as BlobPart[]).arrayBuffer());
 }

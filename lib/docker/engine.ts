@@ -87,6 +87,8 @@ export interface Image {
   id: string;
   tags: string[];
   digests: string[];
+  /** What it gives its containers' environment; may hold secrets: use it, never keep it. */
+  env: Record<string, string>;
 }
 
 export interface EngineInfo {
@@ -112,6 +114,28 @@ export interface RecentKills {
   complete_since: number;
 }
 
+/** A command to run in a container that runs. */
+export interface ExecRequest {
+  /** Seen by whoever may list processes in the container or on the host: never a secret. */
+  cmd: string[];
+  /** Added to the container's own environment; no secrets here either. */
+  env?: Record<string, string>;
+  /**
+   * What the command reads. "open": nothing, but its input ends only when this process is gone or the
+   * call is over, so that the command can tell. Nothing by default.
+   */
+  stdin?: AsyncIterable<Uint8Array> | "open" | null;
+  /** Gets the output in order, as views that are valid during the call; awaited before more is read. */
+  onOutput?: (stream: "stdout" | "stderr", bytes: Uint8Array) => void | Promise<void>;
+  /** Aborted: the connection is closed and INTERRUPTED raised; the command itself may run on. */
+  signal?: AbortSignal;
+}
+
+export interface ExecResult {
+  /** 126 and 127: the container has no such command, and standard output says so. */
+  exit_code: number;
+}
+
 /**
  * What duckback asks of an engine. Every method raises DOCKER_UNREACHABLE where the engine cannot be
  * talked to, and DOCKER_FAILED (`details.status`: the HTTP status) where it refuses.
@@ -132,8 +156,21 @@ export interface Engine {
    * container's own stop timeout holds. Gives up waiting for the engine after `limit_ms`.
    */
   stop(id: string, options: { timeout_s: number | null; limit_ms: number | null }): Promise<void>;
+  /**
+   * Stops (with the container's own stop timeout) and starts in one request, which the engine carries
+   * out to its end even where duckback dies meanwhile. Gives up waiting for it after `limit_ms`.
+   */
+  restart(id: string, options: { limit_ms: number | null }): Promise<void>;
   pause(id: string): Promise<void>;
   unpause(id: string): Promise<void>;
+  /**
+   * Runs a command in a container to its end, over whatever it reads and writes. Raises DOCKER_UNREACHABLE
+   * where the connection broke meanwhile: what was put out until then is not all. Throws on what
+   * `stdin` or `onOutput` threw.
+   */
+  exec(id: string, request: ExecRequest): Promise<ExecResult>;
+  /** The container's own command and arguments. They may hold secrets: use them, never keep them. */
+  commandOf(id: string): Promise<string[]>;
   /** The last lines of both outputs, oldest first. */
   logTail(id: string, lines: number): Promise<string[]>;
   /** Null where there is none. */

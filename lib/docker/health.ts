@@ -25,13 +25,18 @@ export interface HealthReport {
   unhealthy: UnhealthyContainer[];
   /** Those that were in a restart loop before: nobody can say when they are well. */
   not_awaited: string[];
+  /** Those that were not well at first and were started once more; well by now, or unhealthy. */
+  started_again: string[];
 }
 
 export interface HealthOptions {
   timeoutMs: number;
   /** How long a container without a healthcheck must stay up. */
   graceMs: number;
+  /** Told when the engine does not answer. */
   onStep?: (text: string) => void;
+  /** Told of each container that is well, and how: "healthy", "up". */
+  onWell?: (container: string, how: string) => void;
   /** Ends the wait with INTERRUPTED; the containers are left as they are. */
   signal?: AbortSignal;
 }
@@ -60,6 +65,7 @@ export async function waitHealthy(
     healthy: targets.filter((_, index) => found[index] === null).map((target) => target.name),
     unhealthy: found.filter((item) => item !== null),
     not_awaited,
+    started_again: [],
   };
 }
 
@@ -89,14 +95,14 @@ class HealthWait {
 
   /** Null once it is well. */
   async target(target: Target): Promise<UnhealthyContainer | null> {
-    const { signal, onStep } = this.options;
+    const { signal, onWell } = this.options;
     const upSince = new Map<string, number>();
     for (;;) {
       throwIfAborted(signal);
       const found = await this.#patience.call(() => locate(this.engine, target));
       const verdict = this.#judge(target, found, upSince);
       if (verdict === "well") {
-        onStep?.(`${target.name} is ${found?.health ?? "up"}`);
+        onWell?.(target.name, found?.health ?? (found?.state === "exited" ? "done" : "up"));
         return null;
       }
       if (verdict === "lost" || this.#deadline.over) return await this.#describe(target, found);

@@ -1,4 +1,4 @@
 /** Quiesce and resume: plan, stop, start. */
-export { planQuiesce, type QuiesceItem, type QuiescePlan } from "./plan.ts";
+export { type PlanOptions, planQuiesce, type QuiesceItem, type QuiescePlan } from "./plan.ts";
 export { stopAll, type StopOptions, type StoppedContainer, type StopReport } from "./stop_all.ts";
 export { nothingStarted, startAll, type StartOptions, type StartReport } from "./start_all.ts";

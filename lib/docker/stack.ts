@@ -1,6 +1,6 @@
 /** A stack: its compose files joined with what the engine knows of its containers. */
 import { resolve } from "node:path";
-import type { SkippedMount, Source } from "../core/model.ts";
+import type { ScopedPatterns, SkippedMount, Source } from "../core/model.ts";
 import { Collector } from "./collect.ts";
 import {
   type ComposeProject,
@@ -11,8 +11,11 @@ import {
 import type { ServiceDef } from "./compose_model.ts";
 import { type Container, type Engine, type Env, LABEL } from "./engine.ts";
 import { findProject, type FoundProject, names } from "./find_project.ts";
+import { readLabels, type StackLabels } from "./labels.ts";
+import { labelExcludes } from "./label_excludes.ts";
 import { layOut } from "./layout.ts";
 import { realPath } from "./real_path.ts";
+import { findSharing, type SharingContainer } from "./sharing.ts";
 
 export interface Stack {
   name: string;
@@ -27,7 +30,13 @@ export interface Stack {
   containers: Container[];
   sources: Source[];
   skipped: SkippedMount[];
+  /** The `duckback.*` labels in force, by service (container name where it has none). */
+  labels: StackLabels;
+  /** What `duckback.exclude` leaves out, and where. */
+  excludes: ScopedPatterns[];
   notes: string[];
+  /** Running containers of other projects (or of none) that may write to its sources, by name. */
+  sharing: SharingContainer[];
   /** Ids of containers that carry the project's name but belong to another directory. */
   left_alone: string[];
 }
@@ -82,9 +91,11 @@ export async function discoverStack(options: StackOptions): Promise<Stack> {
 
 /** The same stack with its containers as they are now. Raises DOCKER_UNREACHABLE. */
 export async function refreshStack(engine: Engine, stack: Stack): Promise<Stack> {
-  if (stack.services.length === 0 && stack.containers.length === 0) return stack;
-  const all = await engine.listContainers({ [LABEL.project]: stack.name });
-  return { ...stack, containers: all.filter(({ id }) => !stack.left_alone.includes(id)) };
+  const isPlain = stack.services.length === 0 && stack.containers.length === 0;
+  const all = isPlain ? [] : await engine.listContainers({ [LABEL.project]: stack.name });
+  const containers = all.filter(({ id }) => !stack.left_alone.includes(id));
+  const fresh = { ...stack, containers, labels: readLabels(stack.services, containers) };
+  return { ...fresh, sharing: await findSharing(engine, fresh) };
 }
 
 async function assemble(
@@ -95,10 +106,12 @@ async function assemble(
 ): Promise<Stack> {
   const { engine, extraSources } = options;
   const isPlain = compose === null && containers.length === 0;
+  const labels = readLabels(compose?.services ?? [], containers);
   const collector = await Collector.create({
     work_dir,
     engine: isPlain ? null : engine,
     anonymous_volumes: options.anonymousVolumes ?? false,
+    labels,
   });
   if (isPlain && extraSources.length === 0) collector.path(work_dir, "app", "working directory");
   if (compose) await collector.compose(compose, containers);
@@ -110,6 +123,8 @@ async function assemble(
   }
   if (!isPlain) await collector.labelled(name);
   for (const path of extraSources) collector.path(path, "app", "--source");
+  const exists = (path: string) => realPath(path).type !== "missing";
+  const sources = layOut(collector.candidates, work_dir, exists);
   return {
     name,
     work_dir,
@@ -117,9 +132,12 @@ async function assemble(
     compose_hash: compose?.hash ?? null,
     services: compose?.services ?? [],
     containers,
-    sources: layOut(collector.candidates, work_dir, (path) => realPath(path).type !== "missing"),
+    sources,
     skipped: collector.skipped,
+    labels,
+    excludes: labelExcludes(labels, collector.mounts, sources),
     notes: [...(compose?.notes ?? []), ...notes],
+    sharing: engine ? await findSharing(engine, { work_dir, containers, sources }) : [],
     left_alone: foreign.map((container) => container.id),
   };
 }

@@ -133,7 +133,9 @@ class StartRun {
 
   /** Containers of the project that are not in the plan, and were started after the first stop. */
   async startedOthers(): Promise<string[]> {
-    const projects = new Set(this.plan.items.flatMap((item) => item.project ?? []));
+    // Not those of containers that only share a source: what else they start is their own affair.
+    const own = this.plan.items.filter((item) => !item.sharing);
+    const projects = new Set(own.flatMap((item) => item.project ?? []));
     const planned = new Set(this.plan.items.map((item) => item.name));
     try {
       const since = await this.#firstEnd();
@@ -204,7 +206,8 @@ class StartRun {
     const healthy = item.depends_on.filter(({ condition }) => condition === "service_healthy");
     for (const { service } of healthy) {
       const targets = this.plan.items.filter((other) =>
-        other.service === service && other.has_healthcheck && other.state === "running" &&
+        other.service === service && other.project === item.project &&
+        other.has_healthcheck && other.state === "running" &&
         other.health !== "unhealthy" && !this.failures.some((failure) => failure.item === other)
       );
       for (const target of targets) await this.#untilHealthy(item, target, deadline);

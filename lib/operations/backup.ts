@@ -1,16 +1,25 @@
 /**
  * `backup create`: the whole story of a backup.
  *
- * Lock, mend what a dead run left, plan, record the run, check that it can work, stop the services,
- * write the archive, start the services, make it durable, verify it, wait for health. Whatever
- * fails after the stop, the services are started before the error leaves, and the row says why.
+ * Lock, mend what a dead run left, plan, record the run, check that it can work, archive the bulk while
+ * services run, stop them, archive what changed since, start them, make the archive durable, verify it,
+ * wait for health. Whatever fails after the stop, the services are started before the error leaves,
+ * and the row says why.
  */
 import { asDuckbackError, DuckbackError } from "../core/errors.ts";
 import type { BackupRecord } from "../core/model.ts";
+import { isUnreachable } from "../docker/engine_failure.ts";
 import type { JournalFile } from "../repository/journal.ts";
 import { partialPath } from "../repository/naming.ts";
 import { audited } from "./audit.ts";
-import { type BackupPlan, type BackupRequest, describe, planBackup, runs } from "./backup_plan.ts";
+import {
+  type BackupPlan,
+  type BackupRequest,
+  describe,
+  planBackup,
+  runs,
+  writersRun,
+} from "./backup_plan.ts";
 import {
   beginRecord,
   complete,
@@ -19,14 +28,17 @@ import {
   type RunningRecord,
 } from "./backup_record.ts";
 import type { Context } from "./context.ts";
+import { takeDumps } from "./dumps.ts";
 import { keepingCatalog, note, openJournal, phase } from "./context.ts";
 import { beginExclusive } from "./exclusive.ts";
 import { awaitHealth, type HealthOutcome } from "./health.ts";
+import { beginHooks } from "./hooks.ts";
 import { type Estimate, preflight } from "./preflight.ts";
 import { planNow, Quiesced } from "./quiesced.ts";
 import { registerStack } from "./stacks.ts";
+import { dropExpired } from "./undo_trees.ts";
 import { checkArchive } from "./verify.ts";
-import { openOutput, writeArchive } from "./write_archive.ts";
+import { beginArchive, openOutput } from "./write_archive.ts";
 
 /** What came of it. `problems` is empty where `backup.status` is `completed` and all services run. */
 export interface BackupOutcome {
@@ -45,7 +57,7 @@ export async function createBackup(ctx: Context, request: BackupRequest): Promis
     description: `${request.trigger} backup`,
     params: { ...request, stack: ctx.stack, work_dir: ctx.work_dir },
   };
-  return await audited(ctx, action, async () => {
+  const outcome = await audited(ctx, action, async () => {
     const plan = await planBackup(ctx, request);
     await registerStack(ctx, plan.stack);
     return await runBackup(ctx, plan);
@@ -53,6 +65,8 @@ export async function createBackup(ctx: Context, request: BackupRequest): Promis
     status: backup.status === "completed" ? "completed" : "partial",
     message: `${backup.backup_name}: ${backup.status}`,
   }));
+  await dropExpired(ctx); // here, because backups are what is made regularly
+  return outcome;
 }
 
 /** What `backup create --dry-run` shows; writes nothing. */
@@ -96,21 +110,43 @@ async function archive(
   let start_error: DuckbackError | null = null;
   try {
     const estimate = await preflight(ctx, plan);
-    const quiesce = plan.held ? null : await planNow(plan.engine, plan.stack, plan.mode);
+    using dumps = await takeDumps(ctx, plan, journal);
+    running.metadata.dumps = dumps.records;
     using output = openOutput(plan);
+    using writing = await beginArchive(ctx, dumps.addTo(plan), running, output, estimate);
+    if (twoPasses(plan)) {
+      phase(ctx, "archive", `Archiving ${plan.stack.name}, services running`);
+      await writing.precopy();
+    }
+    await using hooks = await beginHooks(ctx, plan, journal);
+    const quiesce = plan.held ? null : await planNow(
+      plan.engine,
+      plan.stack,
+      plan.mode,
+      plan.quiesce_options,
+    );
     {
       await using quiesced = await Quiesced.begin(ctx, plan.engine, quiesce, journal);
-      running.metadata.consistency = plan.held ?? quiesced.consistency(runs(plan.stack));
-      await writeArchive(ctx, plan, running, output, estimate);
+      running.metadata.consistency = plan.held ?? quiesced.consistency(writersRun(plan));
+      phase(
+        ctx,
+        "archive",
+        twoPasses(plan) ? "Archiving what changed" : `Archiving ${plan.stack.name}`,
+      );
+      await writing.copy();
       start_error = await quiesced.resume().then((report) => {
         running.noteResume(report, quiesced);
         return null;
       }, asDuckbackError);
       running.record.downtime_ms = quiesced.downtime_ms;
     }
-    const health = awaitHealth(ctx, plan.engine, quiesce, plan.health_timeout_ms);
+    running.noteHooks(await hooks.end());
+    // An engine that was away all along would only be waited for once more.
+    const engine = isUnreachable(start_error?.cause) ? null : plan.engine;
+    const health = awaitHealth(ctx, engine, quiesce, plan.health_timeout_ms);
+    phase(ctx, "finish", "Finishing the archive");
+    running.noteArchive(await writing.finish());
     if (start_error) running.serviceDown(start_error.message);
-    phase(ctx, "finish", "Making the archive durable");
     await complete(ctx, running, output);
     return { start_error, health };
   } catch (cause) {
@@ -118,6 +154,11 @@ async function archive(
     await fail(ctx, running, error);
     throw error;
   }
+}
+
+/** Nothing is gained by a first pass where nobody waits for the second. */
+function twoPasses(plan: BackupPlan): boolean {
+  return plan.request.precopy && !plan.held && plan.path !== "-" && runs(plan.stack);
 }
 
 /** Written before anything is touched; knows the partial file and, later, what was stopped. */

@@ -1,23 +1,25 @@
 /** From a request, the settings and the stack as it is: everything a backup is going to do. */
-import { basename, dirname, join, resolve } from "node:path";
-import { DuckbackError } from "../core/errors.ts";
 import type {
   BackupMetadata,
   BackupType,
   Compression,
+  ExcludeRule,
   QuiesceMode,
   Source,
   Trigger,
+  Warning,
 } from "../core/model.ts";
-import type { Settings } from "../config/settings.ts";
 import { VERSION } from "../core/version.ts";
 import type { Engine } from "../docker/engine.ts";
-import type { QuiescePlan } from "../docker/quiesce.ts";
+import { serviceOf } from "../docker/labels.ts";
+import type { PlanOptions, QuiescePlan } from "../docker/quiesce.ts";
+import { writesTo } from "../docker/sharing.ts";
 import type { Stack } from "../docker/stack.ts";
-import { exists } from "../repository/pending_archive.ts";
-import { ensurePrivateDir } from "../repository/durable.ts";
-import { archiveExtension, archiveFiles, backupName, compressionOf } from "../repository/naming.ts";
-import { type Context, withCatalog } from "./context.ts";
+import { archiveFiles } from "../repository/naming.ts";
+import type { Context } from "./context.ts";
+import { type DumpRequest, noDumps, planDumps, type PlannedDump } from "./dump_plan.ts";
+import { labelNotes, liveWriters, refuseBadLabels, sharingFindings } from "./label_findings.ts";
+import { levelFor, namesInUse, outputPlace } from "./output_place.ts";
 import { planFor, servicesRunning } from "./quiesced.ts";
 import { effectiveSettings } from "./settings.ts";
 import { findStack } from "./stacks.ts";
@@ -33,6 +35,14 @@ export interface BackupRequest {
   level: number | null;
   quiesce: QuiesceMode | null;
   require_stopped: boolean;
+  /** Stop containers of other projects that write to a source as well. */
+  stop_sharing: boolean;
+  /** False: all of it is read while the services are down. */
+  precopy: boolean;
+  /** Databases to dump by their own tools while they run, besides those that labels name. */
+  dump: DumpRequest;
+  /** Keeps the files of dumped databases in the backup, crash-consistent. */
+  dump_keep_raw: boolean;
   anonymous_volumes: boolean;
   /** Leaves out what is mounted inside a source. */
   one_file_system: boolean;
@@ -55,6 +65,10 @@ export const DEFAULT_REQUEST: BackupRequest = {
   level: null,
   quiesce: null,
   require_stopped: false,
+  stop_sharing: false,
+  precopy: true,
+  dump: [],
+  dump_keep_raw: false,
   anonymous_volumes: false,
   one_file_system: false,
   exclude_caches: false,
@@ -73,8 +87,13 @@ export interface BackupPlan {
   compression: Compression;
   level: number;
   mode: QuiesceMode;
+  /** By the containers as they were when the backup was planned: for previews and notes. */
   quiesce: QuiescePlan | null;
-  exclude: string[];
+  /** For the plan that is made anew right before the stop. */
+  quiesce_options: PlanOptions;
+  exclude: ExcludeRule[];
+  /** Dumped before anything is stopped; not stopped themselves. */
+  dumps: PlannedDump[];
   verify: boolean;
   min_free_bytes: number;
   health_timeout_ms: number;
@@ -84,6 +103,8 @@ export interface BackupPlan {
   path: string;
   name: string;
   notes: string[];
+  /** What the record is to say from its beginning. */
+  warnings: Warning[];
   /** The caller holds the services already (a rollback's safety backup): how well; else null. */
   held: BackupMetadata["consistency"];
 }
@@ -91,14 +112,34 @@ export interface BackupPlan {
 /** Decides; touches nothing but the backup directory, which it makes if it is missing. */
 export async function planBackup(ctx: Context, request: BackupRequest): Promise<BackupPlan> {
   const { settings, explicit } = await effectiveSettings(ctx);
-  const { stack, engine } = await findStack(ctx, {
+  const { stack: found, engine } = await findStack(ctx, {
     sources: request.sources,
     anonymous_volumes: request.anonymous_volumes,
     need_engine: true,
   });
   const mode = request.require_stopped ? "none" : request.quiesce ?? settings["backup.quiesce"];
-  if (request.require_stopped && runs(stack)) throw servicesRunning(stack);
-  const notes = [...stack.notes];
+  if (request.require_stopped && runs(found)) throw servicesRunning(found);
+  // A rollback must not fail over a label: it stops everything.
+  if (request.trigger !== "safety") refuseBadLabels(found);
+  const { dumps, stack, leave, notes: dump_notes } = request.trigger === "safety"
+    ? noDumps(found)
+    : planDumps(found, request.dump, request.dump_keep_raw);
+  const quiesce_options: PlanOptions = {
+    heed_labels: true,
+    leave,
+    stop_sharing: request.stop_sharing,
+  };
+  const quiesce = planFor(stack, mode, quiesce_options);
+  const findings = [
+    ...sharingFindings(stack, quiesce),
+    ...(mode === "none" ? [] : liveWriters(stack, quiesce_options, mode)),
+  ];
+  const notes = [
+    ...stack.notes,
+    ...labelNotes(stack.labels),
+    ...dump_notes,
+    ...findings.map(({ path, message }) => `${path} ${message}`),
+  ];
   if (request.kind === "incremental") {
     notes.push("Incremental backups are not in this version yet: this one is FULL.");
   }
@@ -113,10 +154,12 @@ export async function planBackup(ctx: Context, request: BackupRequest): Promise<
       : stack.sources,
     type,
     mode,
-    quiesce: planFor(stack, mode),
+    quiesce,
+    quiesce_options,
     compression: place.compression,
     level: levelFor(place.compression, request, settings, explicit),
-    exclude: [...settings["backup.exclude"], ...request.exclude],
+    exclude: [...settings["backup.exclude"], ...request.exclude, ...stack.excludes],
+    dumps,
     verify: (request.verify ?? settings["backup.verify_after_backup"]) && place.path !== "-",
     min_free_bytes: settings["backup.min_free_bytes"],
     health_timeout_ms: settings["backup.health_timeout_seconds"] * 1000,
@@ -124,6 +167,7 @@ export async function planBackup(ctx: Context, request: BackupRequest): Promise<
     path: place.path,
     name: place.name,
     notes,
+    warnings: findings,
     held: null,
   };
 }
@@ -133,104 +177,20 @@ export function runs(stack: Stack): boolean {
   return stack.containers.some((container) => container.state === "running");
 }
 
-/** Where nobody chose a level: what the algorithm is usually run with. */
-const USUAL_LEVEL: Record<Compression, number> = { gzip: 6, zstd: 3, none: 0 };
-
-/** `backup.compression_level` is meant for `backup.compression`, and only where somebody set it. */
-function levelFor(
-  compression: Compression,
-  request: BackupRequest,
-  settings: Settings,
-  explicit: Set<string>,
-): number {
-  if (compression === "none") return 0;
-  const meant = compression === settings["backup.compression"] &&
-    explicit.has("backup.compression_level");
-  const level = request.level ??
-    (meant ? settings["backup.compression_level"] : USUAL_LEVEL[compression]);
-  const [least, most] = compression === "gzip" ? [0, 9] : [1, 22];
-  if (level >= least && level <= most) return level;
-  throw new DuckbackError(
-    "USAGE",
-    `Cannot compress with ${compression} level ${level}: it has ${least} to ${most}`,
-    { hint: "Give --level, or set backup.compression_level." },
+/** True where a container that runs can write to what is read meanwhile, a dumped one to its own apart. */
+export function writersRun({ stack, dumps }: BackupPlan): boolean {
+  const dumped = new Set(dumps.map(({ service }) => service));
+  if (stack.sharing.length > 0) return true;
+  return stack.containers.some((container) =>
+    container.state === "running" &&
+    (!dumped.has(serviceOf(container)) || writesTo(container, stack).length > 0)
   );
-}
-
-function outputPlace(
-  ctx: Context,
-  request: BackupRequest,
-  settings: Settings,
-  stack: string,
-  used: Set<string>,
-): { path: string; name: string; compression: Compression } {
-  const at = ctx.now();
-  const parts = { trigger: request.trigger, stack, version: request.version, at };
-  if (request.output === "-") {
-    const name = backupName(parts, (name) => used.has(name));
-    return { path: "-", name, compression: request.compression ?? settings["backup.compression"] };
-  }
-  if (request.output !== null) {
-    const path = resolve(request.output);
-    const implied = compressionOf(path);
-    const compression = request.compression ?? implied ?? settings["backup.compression"];
-    if (implied && implied !== compression) {
-      throw new DuckbackError(
-        "USAGE",
-        `Cannot write "${
-          basename(path)
-        }" with --compression ${compression}: its name says ${implied}`,
-        {
-          hint:
-            "Let --output end in .tar.gz, .tar.zst or .tar as fits, or leave --compression out.",
-        },
-      );
-    }
-    if (!exists(dirname(path))) {
-      throw new DuckbackError(
-        "NOT_WRITABLE",
-        `Cannot write "${path}": its directory does not exist`,
-        {
-          hint: `Create it first: mkdir -p ${dirname(path)}`,
-        },
-      );
-    }
-    refuseTaken(path);
-    return { path, name: backupName(parts, (name) => used.has(name)), compression };
-  }
-  const compression = request.compression ?? settings["backup.compression"];
-  const extension = archiveExtension(compression);
-  ensurePrivateDir(settings.auto_backup_directory);
-  const taken = (name: string) =>
-    used.has(name) ||
-    archiveFiles(join(settings.auto_backup_directory, name + extension)).some(exists);
-  const name = backupName(parts, taken);
-  return { path: join(settings.auto_backup_directory, name + extension), name, compression };
 }
 
 /** What a backup never enters: duckback's own directories, and the very files it writes. */
 export function neverArchived(ctx: Context, plan: BackupPlan): string[] {
   const own = plan.path === "-" ? [] : archiveFiles(plan.path);
   return [plan.directory, ctx.home.dir, ...own];
-}
-
-/** A failed run has its name in the catalogue, though no file bears it. */
-async function namesInUse(ctx: Context): Promise<Set<string>> {
-  const records = await withCatalog(ctx, (catalog) => catalog.backups.list());
-  return new Set(records.map((record) => record.backup_name));
-}
-
-/**
- * The archive's own name, and those of what will lie beside it: `x.tar.gz` and `x.tar.zst` would share
- * a record, and `x.json` may be anybody's.
- */
-function refuseTaken(path: string) {
-  const taken = archiveFiles(path).find(exists);
-  if (taken === undefined) return;
-  const what = taken === path ? "it exists already" : `"${taken}" would be overwritten`;
-  throw new DuckbackError("REFUSED", `Cannot write archive "${path}": ${what}`, {
-    hint: "Archives and what lies beside them are never overwritten: choose another name.",
-  });
 }
 
 /** What the archive and the record say of the stack at this moment. */

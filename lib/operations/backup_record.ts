@@ -1,5 +1,5 @@
 /** The catalogue row of a backup from `running` to its end, with the sidecar beside its archive. */
-import type { ArchiveSummary } from "../archive/create.ts";
+import type { Amend, ArchiveResult, ArchiveSummary } from "../archive/archive_options.ts";
 import type { NewBackup } from "../catalog/types.ts";
 import { asDuckbackError, DuckbackError } from "../core/errors.ts";
 import type { BackupMetadata, BackupRecord, Warning } from "../core/model.ts";
@@ -28,13 +28,14 @@ export class RunningRecord {
   }
 
   /** Content of `.duckback/result.json`: what is known once the last file is in. */
-  lastEntry(summary: Omit<ArchiveSummary, "sha256" | "archive_bytes">, now: Date) {
+  lastEntry(summary: ArchiveResult, now: Date) {
     return {
       format: "duckback-result-1",
       archived_at: now.toISOString(),
       file_count: summary.file_count,
       entry_count: summary.entry_count,
       source_bytes: summary.source_bytes,
+      consistency: this.metadata.consistency,
       warnings: summary.warnings,
     };
   }
@@ -47,6 +48,11 @@ export class RunningRecord {
       const more = missing.length > 1 ? ` and ${missing.length - 1} more` : "";
       this.problems.push(`${missing[0].path}: ${missing[0].message}${more}`);
     }
+  }
+
+  /** Where the manifest's rows must be changed, how; else null. */
+  get amend(): Amend | null {
+    return this.#summary!.amend;
   }
 
   /** Marks what makes the data less than cleanly closed. */
@@ -72,6 +78,14 @@ export class RunningRecord {
     this.problems.push(`${list(meanwhile)} ran while the archive was made`);
   }
 
+  /** What `duckback.post` commands failed with. */
+  noteHooks(problems: string[]) {
+    for (const problem of problems) {
+      this.warn("HOOK_FAILED", this.record.stack, problem, false);
+      this.problems.push(problem);
+    }
+  }
+
   serviceDown(message: string) {
     this.warn("SERVICE_DOWN", this.record.stack, message, false);
     this.problems.push(message);
@@ -79,7 +93,15 @@ export class RunningRecord {
 
   /** Waited for last; a service that is not well makes the run `partial`. */
   async noteHealth(ctx: Context, outcome: HealthOutcome | null): Promise<HealthOutcome | null> {
-    if (!outcome || outcome.unhealthy.length === 0) return outcome;
+    if (!outcome) return outcome;
+    const well = outcome.started_again.filter((name) => outcome.healthy.includes(name));
+    for (const name of well) {
+      this.warn("STARTED_AGAIN", name, "was not well after its start, and is after a second", false);
+    }
+    if (outcome.unhealthy.length === 0) {
+      if (well.length > 0) await save(ctx, this);
+      return outcome;
+    }
     for (const service of outcome.unhealthy) {
       const state = service.health ?? service.state;
       this.warn("SERVICE_UNHEALTHY", service.service, `is ${state} after its start`, false);
@@ -142,7 +164,7 @@ export async function beginRecord(
     downtime_ms: null,
     source_bytes: null,
     error_message: null,
-    warnings: [],
+    warnings: [...plan.warnings],
     verify_status: null,
     verified_at: null,
   };
@@ -158,7 +180,9 @@ export async function beginRecord(
 export async function complete(ctx: Context, running: RunningRecord, output: Output) {
   running.settle(ctx.now());
   if (output.manifest && output.manifest_path) {
-    const { writeManifest } = await import("../catalog/manifest.ts");
+    const { amendManifestLine, writeManifest } = await import("../catalog/manifest.ts");
+    const { amend } = running;
+    if (amend) output.manifest.rewrite((line) => amendManifestLine(line, amend));
     output.manifest.flush();
     await writeManifest(output.manifest.path, output.manifest_path);
     posix.fsyncPath(output.manifest_path);

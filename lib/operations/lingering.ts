@@ -1,11 +1,14 @@
 /**
- * A catalogue that stays open for a moment after each use. Opening and closing it costs 25 ms, and a
- * backup needs it eight times, mostly in quick succession.
+ * A catalogue that stays open for a moment after each use. Opening and closing it costs 15 to 40 ms,
+ * and a backup needs it eight times, mostly in quick succession.
  */
 import type { Catalog } from "../catalog/open_catalog.ts";
 
-/** Other processes wait for it meanwhile, so this is about what opening it again would take. */
-const LINGER_MS = 30;
+/**
+ * Other processes wait for it meanwhile; they ask again every 60 ms. Long enough that a backup of few
+ * files opens it once.
+ */
+const LINGER_MS = 120;
 
 /** Disposed at the end of an operation; a catalogue whose use failed is closed at once. */
 export class LingeringCatalog implements AsyncDisposable {

@@ -1,6 +1,6 @@
 /** Checks that a backup can work, before any service is touched. */
 import { dirname } from "node:path";
-import { measure } from "../archive/create.ts";
+import { measure } from "../archive/measure.ts";
 import { DuckbackError } from "../core/errors.ts";
 import { formatBytes } from "../core/units.ts";
 import * as posix from "../posix/mod.ts";
@@ -24,7 +24,7 @@ export interface Estimate {
  */
 export async function preflight(ctx: Context, plan: BackupPlan): Promise<Estimate> {
   phase(ctx, "measure", "Looking at what there is to back up");
-  if (plan.sources.length === 0) throw nothing(plan);
+  if (plan.sources.length + plan.dumps.length === 0) throw nothing(plan);
   const found = await measure({
     sources: plan.sources,
     exclude: plan.exclude,
@@ -33,7 +33,7 @@ export async function preflight(ctx: Context, plan: BackupPlan): Promise<Estimat
     exclude_caches: plan.request.exclude_caches,
     signal: ctx.signal,
   });
-  if (found.entries === 0) throw nothing(plan);
+  if (found.entries + plan.dumps.length === 0) throw nothing(plan);
   const estimate: Estimate = {
     files: found.files,
     bytes: found.bytes,

@@ -4,6 +4,7 @@ import type { BackupMetadata, QuiesceMode } from "../core/model.ts";
 import type { Engine } from "../docker/engine.ts";
 import {
   nothingStarted,
+  type PlanOptions,
   planQuiesce,
   type QuiescePlan,
   startAll,
@@ -17,9 +18,13 @@ import type { Context } from "./context.ts";
 import { note, phase } from "./context.ts";
 
 /** What would be stopped; nothing is touched yet. Raises AUTO_REMOVE for `--rm` containers. */
-export function planFor(stack: Stack, mode: QuiesceMode): QuiescePlan | null {
+export function planFor(
+  stack: Stack,
+  mode: QuiesceMode,
+  options: PlanOptions = {},
+): QuiescePlan | null {
   if (mode === "none") return null;
-  const plan = planQuiesce(stack, mode);
+  const plan = planQuiesce(stack, mode, options);
   return plan.items.length > 0 ? plan : null;
 }
 
@@ -28,8 +33,9 @@ export async function planNow(
   engine: Engine | null,
   stack: Stack,
   mode: QuiesceMode,
+  options: PlanOptions = {},
 ): Promise<QuiescePlan | null> {
-  return planFor(engine ? await refreshStack(engine, stack) : stack, mode);
+  return planFor(engine ? await refreshStack(engine, stack) : stack, mode, options);
 }
 
 export interface QuiesceOptions {
@@ -77,8 +83,8 @@ export class Quiesced implements AsyncDisposable {
         onStep: (text) => note(ctx, text),
       });
     } catch (cause) {
-      await self.#resumeAfterError();
-      throw cause;
+      const down = await self.#resumeAfterError();
+      throw down ? new SuppressedError(down, cause) : cause;
     }
     return self;
   }
@@ -86,8 +92,9 @@ export class Quiesced implements AsyncDisposable {
   /** How consistent what is read now is; see BackupMetadata. */
   consistency(services_running: boolean): BackupMetadata["consistency"] {
     if (!this.plan) return services_running ? "live" : "idle";
-    if (this.plan.mode === "pause") return "paused";
-    return this.#stop!.killed.length > 0 ? "killed" : "stopped";
+    if (this.#stop!.killed.length > 0) return "killed";
+    if (this.plan.left.some((left) => left.writes.length > 0)) return "live";
+    return this.plan.items.some((item) => item.action === "pause") ? "paused" : "stopped";
   }
 
   get killed(): string[] {
@@ -129,15 +136,17 @@ export class Quiesced implements AsyncDisposable {
     return report;
   }
 
-  async #resumeAfterError() {
+  /** Why services are down now as well; null where all that ran runs. */
+  async #resumeAfterError(): Promise<DuckbackError | null> {
     try {
       await (this.#started ??= this.#resume());
+      return null;
     } catch (cause) {
-      const error = asDuckbackError(cause);
-      note(this.ctx, `${error.message} ${error.hint ?? ""}`, "warning");
+      return asDuckbackError(cause);
     }
   }
 
+  /** Raises START_FAILED beside the error that ended the block: it must not leave without saying so. */
   async [Symbol.asyncDispose]() {
     if (this.#started) return;
     try {
@@ -153,13 +162,16 @@ export class Quiesced implements AsyncDisposable {
       );
       return;
     }
-    await this.#resumeAfterError();
+    const down = await this.#resumeAfterError();
+    if (down) throw down;
   }
 }
 
 /** "web and db", for people. */
 export function names(plan: QuiescePlan): string {
-  return list([...new Set(plan.items.map((item) => item.service ?? item.name))]);
+  return list([
+    ...new Set(plan.items.map((item) => item.sharing ? item.name : item.service ?? item.name)),
+  ]);
 }
 
 /** Joins names: "a, b and c". */

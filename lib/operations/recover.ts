@@ -4,22 +4,30 @@
  */
 import { asDuckbackError, DuckbackError, throwIfAborted } from "../core/errors.ts";
 import type { BackupRecord } from "../core/model.ts";
-import { VERSION } from "../core/version.ts";
 import type { Engine } from "../docker/engine.ts";
 import type { QuiescePlan } from "../docker/quiesce.ts";
 import { exists } from "../repository/pending_archive.ts";
 import { removeQuietly } from "../repository/durable.ts";
-import { JournalFile, keepAside, listJournals, removeUnwritten } from "../repository/journal.ts";
-import { manifestPath, manifestRowsPath, partialPath, sidecarPath } from "../repository/naming.ts";
+import { JournalFile, listJournals, removeUnwritten } from "../repository/journal.ts";
+import {
+  manifestPath,
+  manifestRowsPath,
+  notesPath,
+  partialPath,
+  sidecarPath,
+  spoolPath,
+} from "../repository/naming.ts";
 import { readSidecar, scanSidecars } from "../repository/sidecar.ts";
+import { removeSpool } from "../repository/spool.ts";
 import type { Context } from "./context.ts";
-import { connect, ENGINE_ENV, note, phase, takeLock, tryConnect, withCatalog } from "./context.ts";
-import { names } from "./quiesced.ts";
+import { note, phase, takeLock, withCatalog } from "./context.ts";
+import { connectPatiently, startAgain, stopUsers } from "./dead_services.ts";
+import { awaitHealth } from "./health.ts";
+import { type LostJournal, putAside, reportLost } from "./lost_journal.ts";
+import { endDeadActions, recordMended } from "./recover_audit.ts";
 import { currentSettings } from "./settings.ts";
 import { removeStaging, swapOut } from "./swap.ts";
 import { keepForUndo, settleUndo } from "./undo_trees.ts";
-
-const ENGINE_WAIT_MS = 15_000;
 
 /** What was done; all empty where nothing was left behind. */
 export interface Recovery {
@@ -33,51 +41,97 @@ export interface Recovery {
   adopted: string[];
   /** Journals nobody can read, now kept aside under another name. */
   unreadable: string[];
+  /** Containers that such a journal may have listed, and that do not run: start them by hand. */
+  maybe_down: string[];
+  /** Containers that ran before, and that somebody removed meanwhile. */
+  missing: string[];
+  /** Those of `services` that did not become well in time; looked at by `recover` alone. */
+  unhealthy: string[];
+  /** Containers that could not be started and STAY DOWN: nobody will try again. */
+  given_up: string[];
 }
 
-/** `recover`: nothing but that. */
-export async function recover(ctx: Context): Promise<Recovery> {
+export interface RecoverOptions {
+  /**
+   * Containers that the engine refuses to start are dropped from the journal, so that one that can
+   * never start does not block every later run. They are tried once more before that.
+   */
+  give_up?: boolean;
+  /** Told of each plan by which containers were started, and of the engine they are in. */
+  onStarted?: (engine: Engine, plan: QuiescePlan) => void;
+}
+
+/** `recover`: nothing but that, and a look whether what was started is well. */
+export async function recover(ctx: Context, options: RecoverOptions = {}): Promise<Recovery> {
   using _lock = await takeLock(ctx);
-  return await recoverLeftovers(ctx);
+  const started: { engine: Engine; plan: QuiescePlan }[] = [];
+  const recovery = await recoverLeftovers(ctx, {
+    ...options,
+    onStarted: (engine, plan) => started.push({ engine, plan }),
+  });
+  if (started.length === 0) return recovery;
+  const { "backup.health_timeout_seconds": seconds } = await currentSettings(ctx);
+  for (const { engine, plan } of started) {
+    const health = await awaitHealth(ctx, engine, plan, seconds * 1000);
+    for (const { container, state, health: found } of health?.unhealthy ?? []) {
+      recovery.unhealthy.push(container);
+      note(ctx, `${container} is ${found ?? state} after its start`, "warning");
+    }
+  }
+  throwIfAborted(ctx.signal);
+  return recovery;
 }
 
 /** The caller holds the lock, so every journal and every `running` row belongs to a run that died. */
-export async function recoverLeftovers(ctx: Context): Promise<Recovery> {
-  const recovery: Recovery = { services: [], trees: [], settled: [], adopted: [], unreadable: [] };
+export async function recoverLeftovers(
+  ctx: Context,
+  options: RecoverOptions = {},
+): Promise<Recovery> {
+  const recovery: Recovery = {
+    services: [],
+    trees: [],
+    settled: [],
+    adopted: [],
+    unreadable: [],
+    maybe_down: [],
+    missing: [],
+    unhealthy: [],
+    given_up: [],
+  };
+  const lost: LostJournal[] = [];
+  const mended = new Set<number | null>();
   let failure: DuckbackError | null = null;
   removeUnwritten(ctx.home);
   for (const path of listJournals(ctx.home)) {
-    const journal = open(ctx, path, recovery);
-    if (!journal) continue;
+    let journal: JournalFile;
     try {
-      await mend(ctx, journal, recovery);
+      journal = JournalFile.read(path);
+    } catch (cause) {
+      lost.push(putAside(path, cause));
+      continue;
+    }
+    mended.add(journal.data.backup_id);
+    try {
+      await mend(ctx, journal, recovery, options);
     } catch (cause) {
       // One that cannot be mended now stays, and must not keep the others from being mended.
       failure ??= asDuckbackError(cause);
     }
   }
+  recovery.unreadable.push(...lost.map(({ path }) => path));
+  recovery.maybe_down.push(...await reportLost(ctx, lost, mended));
   if (failure) throw failure;
   await reconcile(ctx, recovery);
+  await endDeadActions(ctx);
   return recovery;
 }
 
-function open(ctx: Context, path: string, recovery: Recovery): JournalFile | null {
-  try {
-    return JournalFile.read(path);
-  } catch (cause) {
-    const aside = keepAside(path);
-    recovery.unreadable.push(aside);
-    note(
-      ctx,
-      `The journal of an earlier run cannot be read (${String(cause)}); it is kept as ${aside}. ` +
-        "Check that all services run: duckback docker-service status",
-      "warning",
-    );
-    return null;
-  }
-}
-
-async function mend(ctx: Context, journal: JournalFile, recovery: Recovery) {
+async function mend(
+  ctx: Context,
+  journal: JournalFile,
+  recovery: Recovery,
+  options: RecoverOptions,
+) {
   const { data } = journal;
   phase(
     ctx,
@@ -95,18 +149,19 @@ async function mend(ctx: Context, journal: JournalFile, recovery: Recovery) {
       { cause, hint: "Mend the cause, then run: duckback recover" },
     );
   }
-  if (data.plan) {
-    const plan = data.plan as QuiescePlan;
-    const { startAll } = await import("../docker/quiesce.ts");
-    const engine = await connectPatiently(ctx, journal);
-    const report = await startAll(engine, plan, { onStep: (text) => note(ctx, text) });
-    recovery.services.push(...report.started);
-    journal.save({ plan: null });
-    note(ctx, `"${data.operation}" of ${data.started_at} had died: ${names(plan)} run again.`);
-  }
+  const given_up = data.plan ? await startAgain(ctx, journal, recovery, options) : [];
+  if (data.hooks?.length) await runLeftHooks(ctx, journal);
   if (data.archive) removeTraces(data.archive);
-  await auditRecovery(ctx, journal, recovery);
+  if (data.spool) removeSpool(data.spool);
+  await auditRecovery(ctx, journal, recovery, given_up);
   journal.finish();
+}
+
+/** What `duckback.pre` began, `duckback.post` ends: also where the run in between was killed. */
+async function runLeftHooks(ctx: Context, journal: JournalFile) {
+  const { runPosts } = await import("./hooks.ts");
+  const engine = await connectPatiently(ctx, journal);
+  for (const problem of await runPosts(ctx, engine, journal)) note(ctx, problem, "warning");
 }
 
 /** Whole old trees or whole new ones, and what `--undo` is to know of it. */
@@ -128,85 +183,36 @@ async function mendTrees(ctx: Context, journal: JournalFile, recovery: Recovery)
   recovery.trees.push(...moved);
 }
 
-/** The run may have died after it started them again, or a restart policy did: nobody may hold the trees. */
-async function stopUsers(ctx: Context, journal: JournalFile) {
-  const plan = journal.data.users as QuiescePlan | null;
-  if (!plan) return;
-  const { stopAll } = await import("../docker/quiesce.ts");
-  const engine = await connectPatiently(ctx, journal);
-  journal.save({ plan });
-  await stopAll(engine, plan, { onStep: (text) => note(ctx, text) });
-}
-
-/**
- * The engine of the run that died, whatever DOCKER_HOST says now. After a power loss duckback may be
- * up before the engine is: it gets a while.
- */
-async function connectPatiently(ctx: Context, journal: JournalFile): Promise<Engine> {
-  const others = Object.entries(ctx.env).filter(([name]) => !ENGINE_ENV.includes(name));
-  const there = { ...ctx, env: { ...Object.fromEntries(others), ...journal.data.engine } };
-  const end = performance.now() + ENGINE_WAIT_MS;
-  for (;;) {
-    try {
-      return await connect(there);
-    } catch (cause) {
-      throwIfAborted(ctx.signal);
-      if (performance.now() > end) return await knownElsewhere(ctx, journal) ?? thrown(cause);
-      await new Promise((resolve) => setTimeout(resolve, 500));
-    }
-  }
-}
-
-/** The engine of today's environment, where it knows the containers: the other was perhaps a tunnel. */
-async function knownElsewhere(ctx: Context, { data }: JournalFile): Promise<Engine | null> {
-  const { engine } = await tryConnect(ctx);
-  for (const { id } of ((data.plan ?? data.users) as QuiescePlan).items) {
-    if (await engine?.inspect(id)) return engine;
-  }
-  return null;
-}
-
-function thrown(cause: unknown): never {
-  throw cause;
-}
-
 /** Temporary files of an archive; its sidecars too where the archive itself never came to be. */
 function removeTraces(archive: string) {
   removeQuietly(partialPath(archive));
   removeQuietly(manifestRowsPath(archive));
+  removeQuietly(notesPath(archive));
+  removeSpool(spoolPath(archive));
   removeQuietly(`${sidecarPath(archive)}.tmp`);
   if (exists(archive)) return;
   removeQuietly(manifestPath(archive));
   removeQuietly(sidecarPath(archive));
 }
 
-async function auditRecovery(ctx: Context, journal: JournalFile, recovery: Recovery) {
-  const { data } = journal;
-  const at = ctx.now().toISOString();
+async function auditRecovery(
+  ctx: Context,
+  { data }: JournalFile,
+  recovery: Recovery,
+  given_up: string[],
+) {
   const parts = [
     recovery.services.length > 0 && `started ${recovery.services.join(", ")}`,
+    recovery.missing.length > 0 && `removed by somebody: ${recovery.missing.join(", ")}`,
     recovery.trees.length > 0 && `put back ${recovery.trees.join(", ")}`,
+    given_up.length > 0 && `gave up ${given_up.join(", ")}`,
   ].filter(Boolean);
-  try {
-    await withCatalog(ctx, async ({ actions }) => {
-      const id = await actions.begin({
-        action_type: "recover",
-        action_description: `mend "${data.operation}" of ${data.started_at}`,
-        action_params: { run: data.id, stack: data.stack, pid: data.pid },
-        actor: ctx.actor,
-        client_version: VERSION,
-        host: ctx.host,
-        started_at: at,
-      });
-      await actions.finish(id, {
-        status: "completed",
-        result_message: parts.join("; ") || "nothing was left to start",
-        completed_at: ctx.now().toISOString(),
-      });
-    });
-  } catch (cause) {
-    note(ctx, `The recovery could not be recorded: ${asDuckbackError(cause).message}`, "warning");
-  }
+  await recordMended(ctx, {
+    description: `mend "${data.operation}" of ${data.started_at}`,
+    params: { run: data.id, stack: data.stack, pid: data.pid },
+    status: given_up.length > 0 ? "partial" : "completed",
+    message: parts.join("; ") || "nothing was left to start",
+  });
 }
 
 /** Rows that say `running` become what their sidecar says, or `failed`; unknown sidecars get a row. */

@@ -1,8 +1,10 @@
 /** `restore`: takes a backup, or parts of it, out to a directory beside the live stack. */
 import { dirname, join } from "node:path";
 import { extractArchive, type ExtractReport } from "../archive/extract.ts";
+import { isOurs, readThrough } from "../archive/read_through.ts";
 import { verifyArchive } from "../archive/verify.ts";
 import { DuckbackError } from "../core/errors.ts";
+import { formatBytes } from "../core/units.ts";
 import * as posix from "../posix/mod.ts";
 import { diskError } from "../repository/durable.ts";
 import { exists } from "../repository/pending_archive.ts";
@@ -47,7 +49,7 @@ export async function restore(ctx: Context, request: RestoreRequest): Promise<Re
   };
   return await audited(ctx, action, async () => {
     const { archive, backup_id, max_bytes } = await checked(ctx, request.from);
-    requireRoom(request);
+    requireRoom(request, max_bytes);
     phase(ctx, "extract", `Extracting to ${request.target}`);
     const report = await extractArchive(archive, {
       routes: routes(request),
@@ -64,24 +66,35 @@ export async function restore(ctx: Context, request: RestoreRequest): Promise<Re
   }));
 }
 
-async function checked(ctx: Context, from: number | string) {
+/** Finds an archive and reads it in full. Raises ARCHIVE_MISSING, ARCHIVE_CORRUPT, NO_SUCH_BACKUP. */
+export async function checked(ctx: Context, from: number | string) {
   if (typeof from === "number") {
     const record = await findBackup(ctx, from);
     requireRestorable(record);
     await checkArchive(ctx, record);
     const max_bytes = record.source_bytes ?? undefined;
-    return { archive: record.backup_path, backup_id: record.id, max_bytes };
+    return { archive: record.backup_path, backup_id: record.id, max_bytes, record };
   }
   if (!exists(from)) {
     throw new DuckbackError("ARCHIVE_MISSING", `Cannot read archive "${from}": it does not exist`, {
       hint: "Give a backup's id (`duckback backup list`) or the path of an archive.",
     });
   }
-  await verifyArchive(from, { progress: ctx.progress, signal: ctx.signal });
-  return { archive: from, backup_id: null, max_bytes: undefined };
+  phase(ctx, "verify", `Reading ${from}`);
+  const max_bytes = await readInFull(ctx, from);
+  return { archive: from, backup_id: null, max_bytes, record: null };
 }
 
-function requireRoom(request: RestoreRequest) {
+/** Reads an archive that no catalogue knows; the bytes of content in it where duckback did not make it. */
+async function readInFull(ctx: Context, path: string): Promise<number | undefined> {
+  const options = { progress: ctx.progress, signal: ctx.signal };
+  if (!await isOurs(path, options)) return (await readThrough(path, options)).bytes;
+  await verifyArchive(path, options);
+  return undefined;
+}
+
+/** Raises NOT_WRITABLE, REFUSED or DISK_FULL where `bytes` of content cannot go to the target. */
+function requireRoom(request: RestoreRequest, bytes: number | undefined) {
   const stat = posix.statxIfExists(request.target, { follow: true });
   if (stat && stat.type !== "directory") {
     throw new DuckbackError(
@@ -95,6 +108,7 @@ function requireRoom(request: RestoreRequest) {
       hint: "Choose an empty or new directory, or add --force to write over what is there.",
     });
   }
+  if (request.paths.length === 0 && !request.force) requireSpace(request.target, bytes ?? 0);
   const parents = request.paths.map((path) => dirname(join(request.target, clean(path))));
   for (const dir of [request.target, ...parents]) {
     try {
@@ -103,6 +117,19 @@ function requireRoom(request: RestoreRequest) {
       throw diskError(`Cannot create "${dir}"`, cause);
     }
   }
+}
+
+/** A restore that would fill the disk is refused before it writes anything. */
+function requireSpace(target: string, bytes: number) {
+  let place = target;
+  while (place !== "/" && !exists(place)) place = dirname(place);
+  const free = posix.freeSpace(place);
+  if (bytes <= free) return;
+  throw new DuckbackError(
+    "DISK_FULL",
+    `Cannot restore to "${target}": it takes ${formatBytes(bytes)}, ${formatBytes(free)} are free`,
+    { hint: "Free some space, choose another --target, or add --force to try all the same." },
+  );
 }
 
 /** "./data/" as the archive names it: "data". Raises USAGE for a path that leads out. */

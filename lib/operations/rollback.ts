@@ -1,16 +1,14 @@
 /**
  * `rollback`: puts a stack back to a backup, so that it can be undone.
  *
- * Lock, check the archive in full, journal, extract beside the live tree while services still run,
- * stop them, make a safety backup of what will be replaced, swap the trees, start the services, wait
- * for health. Whatever fails before the end, the old trees are swapped back and services run on them.
+ * Lock, check the archive in full, compute the space, journal, extract beside the live tree while
+ * services still run, compare then and now, stop them, make a safety backup of what will be replaced,
+ * swap the trees, start the services, wait for health. Whatever fails before the end, the old trees
+ * are swapped back and services run on them.
  */
-import { extractArchive, type ExtractReport } from "../archive/extract.ts";
 import { asDuckbackError, DuckbackError, throwIfAborted } from "../core/errors.ts";
 import type { BackupRecord, Role } from "../core/model.ts";
-import { count } from "../core/units.ts";
 import type { QuiescePlan } from "../docker/quiesce.ts";
-import * as posix from "../posix/mod.ts";
 import { diskError } from "../repository/durable.ts";
 import type { JournalFile } from "../repository/journal.ts";
 import type { UndoRecord } from "../repository/undo_record.ts";
@@ -21,20 +19,29 @@ import { note, openJournal, phase } from "./context.ts";
 import { beginExclusive } from "./exclusive.ts";
 import { awaitHealth, type HealthOutcome } from "./health.ts";
 import { findBackup } from "./list.ts";
+import { liveChanges } from "./live_changes.ts";
+import { mergeLive } from "./merge.ts";
 import { planNow, Quiesced } from "./quiesced.ts";
 import { planRollback, type RollbackPlan, safetyPlan } from "./rollback_plan.ts";
-import { noteStaged, prepareSwap, removeStaging, stagedPath, swapIn, swapOut } from "./swap.ts";
-import { stepsAround } from "./swap_around.ts";
-import { keepForUndo } from "./undo_trees.ts";
+import { requireRoom, roomNeeded } from "./rollback_room.ts";
+import { dropStaging, stage } from "./stage.ts";
+import { swapIn, swapOut } from "./swap.ts";
+import { type Difference, refuseBreaking } from "./then_and_now.ts";
+import { dropExpired, keepForUndo } from "./undo_trees.ts";
+import { unwell } from "./unwell.ts";
 import { checkArchive, requireRestorable, verifyOne } from "./verify.ts";
 
 export interface RollbackRequest {
   id: number;
   /** Which sources are replaced. */
   roles: Role[];
-  /** Go on where the safety backup is only partial. */
+  /** Go on where the safety backup is only partial, or a service's database would not fit its image. */
   force: boolean;
   start_services: boolean;
+  /** Keep what is on disk but not in the backup. */
+  merge?: boolean;
+  /** How many rollbacks are to be kept for undo, this one among them (1). */
+  keep_old?: number;
 }
 
 export interface RollbackOutcome {
@@ -46,10 +53,17 @@ export interface RollbackOutcome {
   safety_backup: BackupRecord | null;
   health: HealthOutcome | null;
   downtime_ms: number | null;
+  /** What is not as it was when the backup was made. */
+  differences: Difference[];
+  /** Whether `rollback --undo` can take this back. */
+  can_undo: boolean;
   problems: string[];
 }
 
-/** Raises ARCHIVE_CORRUPT, ARCHIVE_MISSING, SAFETY_FAILED, RESTORE_FAILED and more; then nothing changed. */
+/**
+ * Raises ARCHIVE_CORRUPT, ARCHIVE_MISSING, DISK_FULL, REFUSED, SAFETY_FAILED, RESTORE_FAILED and more;
+ * then nothing changed.
+ */
 export async function rollback(ctx: Context, request: RollbackRequest): Promise<RollbackOutcome> {
   using _lock = await beginExclusive(ctx);
   const record = await findBackup(ctx, request.id);
@@ -61,11 +75,20 @@ export async function rollback(ctx: Context, request: RollbackRequest): Promise<
   return await audited(ctx, action, async () => {
     requireRestorable(record);
     await checkArchive(ctx, record);
-    return await replace(ctx, await planRollback(ctx, record, request.roles), request);
+    await dropExpired(ctx);
+    const plan = await planRollback(ctx, record, request.roles);
+    await requireSpace(ctx, plan, request.merge ?? false);
+    return await replace(ctx, plan, request);
   }, (done) => ({
     status: done.problems.length > 0 ? "partial" : "completed",
     message: `${done.restored.length} sources restored from ${record.backup_name}`,
   }));
+}
+
+/** Raises DISK_FULL where what will lie beside the live trees does not fit. */
+async function requireSpace(ctx: Context, plan: RollbackPlan, merge: boolean) {
+  const kept = merge ? (await liveChanges(ctx, plan, merge)).only_live : [];
+  requireRoom(await roomNeeded(ctx, plan, kept), plan.record.id);
 }
 
 async function replace(
@@ -75,7 +98,10 @@ async function replace(
 ): Promise<RollbackOutcome> {
   const journal = beginJournal(ctx, plan);
   try {
-    const report = await stage(ctx, plan, journal);
+    const { report, differences: databases } = await stage(ctx, plan, journal);
+    const differences = [...plan.differences, ...databases];
+    refuseBreaking(differences, plan.record.id, request.force);
+    for (const { message } of databases) note(ctx, message, "warning");
     const done = await swap(ctx, plan, request, journal);
     await keepForUndo(ctx, journal);
     const problems = report.warnings.map((warning) => `${warning.path}: ${warning.message}`);
@@ -89,6 +115,8 @@ async function replace(
       safety_backup: done.safety_backup,
       health: done.health,
       downtime_ms: done.downtime_ms,
+      differences,
+      can_undo: (request.keep_old ?? 1) > 0,
     };
   } catch (cause) {
     await dropStaging(journal);
@@ -96,63 +124,6 @@ async function replace(
   } finally {
     journal.finish();
   }
-}
-
-/** Removes what was extracted, unless a swap could not be taken back: then `recover` needs it. */
-async function dropStaging(journal: JournalFile) {
-  const { committed, swaps } = journal.data;
-  if (committed || swaps.some((step) => step.phase !== "staged")) return;
-  await removeStaging(swaps);
-  journal.save({ swaps: [] });
-}
-
-/** Extracts each source beside (or inside) its live tree. Nothing live is touched. */
-async function stage(
-  ctx: Context,
-  plan: RollbackPlan,
-  journal: JournalFile,
-): Promise<ExtractReport> {
-  phase(ctx, "extract", `Extracting ${count(plan.targets.length, "source")}`);
-  const id = String(plan.record.id) + "-" + ctx.now().getTime();
-  try {
-    plan.targets.forEach((target, n) => {
-      posix.mkdirAll(target.live.slice(0, target.live.lastIndexOf("/")) || "/", 0o755);
-      journal.data.swaps.push(prepareSwap(id, n, target, plan.keep));
-      journal.save();
-    });
-  } catch (cause) {
-    throw diskError("Cannot prepare the restore", cause);
-  }
-  const steps = [...journal.data.swaps];
-  const report = await extractArchive(plan.record.backup_path, {
-    routes: plan.targets.map((target, n) => ({
-      from: target.source.archive_path,
-      to: stagedPath(steps[n]),
-    })),
-    // What was there comes back; only root can make device nodes, and only root could have had any.
-    allow_devices: posix.effectiveIds().uid === 0,
-    max_bytes: plan.record.source_bytes ?? undefined,
-    progress: ctx.progress,
-    signal: ctx.signal,
-  });
-  for (const step of steps) {
-    if (posix.statxIfExists(stagedPath(step)) === null) {
-      throw new DuckbackError(
-        "RESTORE_FAILED",
-        `Cannot restore "${step.name}": the archive holds nothing of it`,
-        { hint: "Nothing was changed. `duckback backup show` tells what the archive lacks." },
-      );
-    }
-    noteStaged(step);
-  }
-  for (const step of steps) {
-    for (const inner of stepsAround(id, journal.data.swaps.length, step, plan.keep)) {
-      journal.data.swaps.push(inner);
-      journal.save();
-    }
-  }
-  journal.save();
-  return report;
 }
 
 /** From the stop of the services to their health on the new trees. */
@@ -169,6 +140,7 @@ async function swap(
     before_resume: () => swapBack(journal),
   });
   safety_backup = await makeSafetyBackup(ctx, plan, request, quiesced);
+  if (request.merge) await mergeLive(ctx, journal.data.swaps);
   throwIfAborted(ctx.signal);
   phase(ctx, "swap", "Putting the restored files in place");
   try {
@@ -180,12 +152,18 @@ async function swap(
   const health = request.start_services && !problem
     ? await awaitHealth(ctx, plan.engine, quiesce, plan.health_timeout_ms)
     : null;
-  const failure = unwell(problem, health);
+  const failure = unwell(
+    "Cannot roll back: on the restored files",
+    problem,
+    health,
+    "Everything was put back as it was before",
+    "To look at the restored files themselves: duckback restore ID --target DIR",
+  );
   if (failure) {
     await returnToOld(ctx, plan, quiesce, journal);
     throw failure;
   }
-  journal.save({ committed: true, undo: undoRecord(ctx, plan, journal) });
+  journal.save({ committed: true, undo: undoRecord(ctx, plan, request, journal) });
   return { safety_backup, health, downtime_ms: quiesced.downtime_ms };
 }
 
@@ -205,28 +183,6 @@ async function returnToOld(
   await using quiesced = await Quiesced.begin(calm, plan.engine, quiesce, journal);
   swapBack(journal);
   await quiesced.resume();
-}
-
-/** Why the restored trees cannot stay, or null. */
-function unwell(
-  start: DuckbackError | null,
-  health: HealthOutcome | null,
-): DuckbackError | null {
-  const which = (health?.unhealthy ?? []).map((found) =>
-    `${found.service} is ${found.health ?? found.state}`
-  );
-  if (!start && which.length === 0) return null;
-  const why = start ? start.message : which.join(", ");
-  return new DuckbackError(
-    "RESTORE_FAILED",
-    `Cannot roll back: on the restored files ${why}. Everything was put back as it was before`,
-    {
-      cause: start,
-      hint: "`docker logs` of the service says more. To look at the restored files themselves: " +
-        "duckback restore ID --target DIR",
-      details: { unhealthy: health?.unhealthy ?? [] },
-    },
-  );
 }
 
 /** What is about to be replaced, as an archive of its own. Raises SAFETY_FAILED. */
@@ -258,7 +214,12 @@ async function makeSafetyBackup(
 }
 
 /** What `rollback --undo` needs; in the journal with the commit, so that no crash can lose it. */
-function undoRecord(ctx: Context, plan: RollbackPlan, journal: JournalFile): UndoRecord {
+function undoRecord(
+  ctx: Context,
+  plan: RollbackPlan,
+  request: RollbackRequest,
+  journal: JournalFile,
+): UndoRecord {
   return {
     stack: plan.stack.name,
     work_dir: plan.stack.work_dir,
@@ -266,6 +227,7 @@ function undoRecord(ctx: Context, plan: RollbackPlan, journal: JournalFile): Und
     backup_name: plan.record.backup_name,
     at: ctx.now().toISOString(),
     applied: true,
+    keep_old: request.keep_old,
     swaps: journal.data.swaps,
   };
 }

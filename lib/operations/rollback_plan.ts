@@ -10,9 +10,11 @@ import * as posix from "../posix/mod.ts";
 import { type BackupPlan, DEFAULT_REQUEST, planBackup } from "./backup_plan.ts";
 import type { Context } from "./context.ts";
 import { mountPoints } from "./mounts.ts";
+import { sharedTargets } from "./label_findings.ts";
 import { planFor } from "./quiesced.ts";
 import { currentSettings } from "./settings.ts";
 import { findStack } from "./stacks.ts";
+import { type Difference, thenAndNow } from "./then_and_now.ts";
 
 export interface RollbackTarget {
   source: Source;
@@ -32,6 +34,8 @@ export interface RollbackPlan {
   /** Paths inside targets that are duckback's own and stay. */
   keep: string[];
   health_timeout_ms: number;
+  /** Between the stack then and now; none of them breaks a service. */
+  differences: Difference[];
   problems: string[];
 }
 
@@ -69,12 +73,29 @@ export async function planRollback(
     quiesce: planFor(stack, "stop"),
     keep,
     health_timeout_ms: settings["backup.health_timeout_seconds"] * 1000,
-    problems,
+    differences: await thenAndNow(metadata, stack, engine, roles),
+    problems: [
+      ...problems,
+      ...unfedDumps(record, metadata, roles),
+      ...sharedTargets(stack, targets.map((target) => target.live)),
+    ],
   };
 }
 
+/** A rollback replaces files; what a running database holds is replaced by `restore --dump` alone. */
+function unfedDumps(
+  { id }: BackupRecord,
+  { dumps = [] }: BackupMetadata,
+  roles: Role[],
+): string[] {
+  if (!roles.includes("data")) return [];
+  return dumps.map(({ service }) =>
+    `${service} keeps what it holds now: its dump is fed back by: duckback restore ${id} --dump ${service}`
+  );
+}
+
 /** What the archive itself says of its stack. */
-async function describedBy(archive: string): Promise<BackupMetadata> {
+export async function describedBy(archive: string): Promise<BackupMetadata> {
   const { first } = await readSelf(archive);
   return (first as { backup_metadata: BackupMetadata }).backup_metadata;
 }
@@ -83,7 +104,7 @@ async function describedBy(archive: string): Promise<BackupMetadata> {
  * Without `--work-dir` or `--stack`, the stack is where it was when the backup was made; or here, where
  * that directory is gone and the same stack lies here. Never in whatever directory one happens to be.
  */
-async function placeOf(ctx: Context, metadata: BackupMetadata): Promise<Context> {
+export async function placeOf(ctx: Context, metadata: BackupMetadata): Promise<Context> {
   if (ctx.place_given || ctx.stack !== null) return ctx;
   if (posix.statxIfExists(metadata.work_dir)?.type === "directory") {
     return { ...ctx, work_dir: metadata.work_dir, stack: null };
@@ -155,13 +176,18 @@ function refuseMounts(targets: RollbackTarget[], keep: string[]) {
 
 function nothingFits(record: BackupRecord, metadata: BackupMetadata, roles: Role[]) {
   const other = roles.includes("app") ? "--rollback-data" : "`duckback rollback`";
+  const dumped = (metadata.dumps ?? []).map(({ service }) => service);
   const held = metadata.sources.map((source) => `${source.name} (${source.role})`).join(", ");
   return new DuckbackError(
     "RESTORE_FAILED",
     `Cannot roll back to backup ${record.id}: it holds no ${
       roles.join(" or ")
     } source, only ${held}`,
-    { hint: `Try ${other}.` },
+    {
+      hint: dumped.length > 0 && roles.includes("data")
+        ? `Its dumps are fed back one by one: duckback restore ${record.id} --dump ${dumped[0]}`
+        : `Try ${other}.`,
+    },
   );
 }
 

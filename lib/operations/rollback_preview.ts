@@ -3,14 +3,19 @@ import type { Role } from "../core/model.ts";
 import { exists } from "../repository/pending_archive.ts";
 import type { Context } from "./context.ts";
 import { findBackup } from "./list.ts";
+import { liveChanges } from "./live_changes.ts";
 import { planRollback } from "./rollback_plan.ts";
+import { requireRoom, roomNeeded } from "./rollback_room.ts";
 import { requireRestorable } from "./verify.ts";
 
 /** Raises what `rollback` would raise before it begins; what a dead run left is to be mended before. */
-export async function planPreview(ctx: Context, id: number, roles: Role[]) {
+export async function planPreview(ctx: Context, id: number, roles: Role[], merge: boolean) {
   const record = await findBackup(ctx, id);
   requireRestorable(record);
   const plan = await planRollback(ctx, record, roles, true);
+  const { only_live, ...changes } = await liveChanges(ctx, plan, merge);
+  const space = await roomNeeded(ctx, plan, merge ? only_live : []);
+  requireRoom(space, id);
   return {
     backup_id: id,
     backup_name: record.backup_name,
@@ -22,6 +27,9 @@ export async function planPreview(ctx: Context, id: number, roles: Role[]) {
       role: target.source.role,
       exists: exists(target.live),
     })),
+    changes,
+    space,
+    differences: plan.differences,
     would_stop: plan.quiesce?.items.map((item) => item.service ?? item.name) ?? [],
     problems: plan.problems,
   };

@@ -1,5 +1,5 @@
 /** `docker-service`: a stack's services by hand, through the same order and care as a backup's. */
-import { DuckbackError } from "../core/errors.ts";
+import { DuckbackError, throwIfAborted } from "../core/errors.ts";
 import type { Container, Engine } from "../docker/engine.ts";
 import { planQuiesce, type QuiescePlan, startAll, stopAll } from "../docker/quiesce.ts";
 import type { Stack } from "../docker/stack.ts";
@@ -76,7 +76,8 @@ export async function changeServices(
 
 async function act(ctx: Context, engine: Engine, stack: Stack, verb: ServiceVerb, only: string[]) {
   const running = choose(planQuiesce(stack, "stop"), only);
-  if (verb === "restart") return await restart(ctx, engine, stack, running);
+  if (verb !== "stop") requireContainers(stack, verb, only);
+  if (verb === "restart") return await restart(ctx, engine, stack, running, only);
   const changed = new Set<string>();
   const onStep = (text: string) => note(ctx, text);
   if (verb === "stop" && running.items.length > 0) {
@@ -99,9 +100,21 @@ async function act(ctx: Context, engine: Engine, stack: Stack, verb: ServiceVerb
   return { changed: [...changed], health: await untilWell(ctx, engine, starting) };
 }
 
-/** Journaled as a backup is: whatever happens in between, what ran runs again. */
-async function restart(ctx: Context, engine: Engine, stack: Stack, running: QuiescePlan) {
-  if (running.items.length === 0) return { changed: [], health: null };
+/**
+ * Journaled as a backup is: whatever happens in between, what ran runs again. What was named is started
+ * though it was down.
+ */
+async function restart(
+  ctx: Context,
+  engine: Engine,
+  stack: Stack,
+  running: QuiescePlan,
+  only: string[],
+) {
+  const named = (container: Container) => only.includes(container.service ?? container.name);
+  const down = planStart(stack, (container) => !container.oneoff && named(container));
+  const all = { ...running, items: [...running.items, ...down.items] };
+  if (all.items.length === 0) return { changed: [], health: null };
   const journal = openJournal(ctx, {
     kind: "restart",
     stack: stack.name,
@@ -109,19 +122,40 @@ async function restart(ctx: Context, engine: Engine, stack: Stack, running: Quie
     backup_id: null,
   });
   try {
-    await using quiesced = await Quiesced.begin(ctx, engine, running, journal);
+    await using quiesced = await Quiesced.begin(
+      ctx,
+      engine,
+      running.items.length > 0 ? running : null,
+      journal,
+    );
     await quiesced.resume();
   } finally {
     journal.finish();
   }
-  const changed = [...new Set(running.items.map((item) => item.service ?? item.name))];
-  return { changed, health: await untilWell(ctx, engine, running) };
+  await startAll(engine, down, { onStep: (text) => note(ctx, text) });
+  const changed = [...new Set(all.items.map((item) => item.service ?? item.name))];
+  return { changed, health: await untilWell(ctx, engine, all) };
 }
 
 async function untilWell(ctx: Context, engine: Engine, plan: QuiescePlan) {
-  phase(ctx, "health", "Waiting for the services to be well");
   const settings = await currentSettings(ctx);
-  return await awaitHealth(ctx, engine, plan, settings["backup.health_timeout_seconds"] * 1000);
+  const timeout_ms = settings["backup.health_timeout_seconds"] * 1000;
+  let well = 0;
+  const tell = () =>
+    phase(
+      ctx,
+      "health",
+      `Waiting for ${namesOf(plan)} to be well: ${well} of ${plan.items.length}`,
+    );
+  tell();
+  const health = await awaitHealth(ctx, engine, plan, timeout_ms, (container, how) => {
+    well++;
+    note(ctx, `${container} is ${how}`);
+    tell();
+  });
+  // A signal ended the wait: the services run, but nobody can say that they are well.
+  throwIfAborted(ctx.signal);
+  return health;
 }
 
 /** The plan by which containers that are down are started: the one by which they would be stopped. */
@@ -129,8 +163,8 @@ function planStart(stack: Stack, wanted: (container: Container) => boolean): Qui
   const down = ["created", "exited", "dead"];
   const containers = stack.containers
     .filter((container) => down.includes(container.state) && wanted(container))
-    .map((container) => ({ ...container, state: "running" as const }));
-  return planQuiesce({ ...stack, containers }, "stop");
+    .map((container) => ({ ...container, state: "running" as const, restart_count: 0 }));
+  return planQuiesce({ ...stack, containers }, "stop", { take_own: true });
 }
 
 /**
@@ -181,6 +215,18 @@ function requireServices(stack: Stack, only: string[]) {
   );
 }
 
+/** A service that was named but has no container cannot be started: duckback makes none. */
+function requireContainers(stack: Stack, verb: ServiceVerb, only: string[]) {
+  const made = new Set(stack.containers.map((container) => container.service ?? container.name));
+  const missing = only.filter((name) => !made.has(name));
+  if (missing.length === 0) return;
+  throw new DuckbackError(
+    "REFUSED",
+    `Cannot ${verb} service "${missing[0]}": it has no container yet`,
+    { hint: `Make it: docker compose up -d ${missing.join(" ")}` },
+  );
+}
+
 /** Containers of a stack, and services of its compose file that have none yet. */
 export function views(stack: Stack): ServiceView[] {
   const rows: ServiceView[] = stack.containers.map((container) => ({
@@ -191,7 +237,9 @@ export function views(stack: Stack): ServiceView[] {
     health: container.health,
     restart_policy: container.restart_policy,
     persistent: container.state === "running" && container.restart_policy !== "no",
-    since: container.state === "running" ? container.started_at : container.finished_at,
+    since: ["running", "paused"].includes(container.state)
+      ? container.started_at
+      : container.finished_at,
     image: container.image,
     ports: container.ports,
     exit_code: container.state === "exited" ? container.exit_code : null,

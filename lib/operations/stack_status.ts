@@ -1,11 +1,13 @@
 /** `init` and `status`: what a stack is, what would be backed up, and what needs attention. */
 import type { SkippedMount, Source } from "../core/model.ts";
 import { formatAge } from "../core/units.ts";
-import { listJournals } from "../repository/journal.ts";
+import type { ServiceLabels } from "../docker/labels.ts";
+import { listAside, listJournals } from "../repository/journal.ts";
 import { lockHolder } from "../repository/lock.ts";
 import { audited } from "./audit.ts";
 import type { Context } from "./context.ts";
 import { beginExclusive } from "./exclusive.ts";
+import { labelNotes, liveWriters, sharingFindings } from "./label_findings.ts";
 import { isRestorable, listBackups, type ListedBackup } from "./list.ts";
 import { type ServiceView, views } from "./services.ts";
 import { findStack, type FoundStack, registerStack } from "./stacks.ts";
@@ -16,6 +18,8 @@ export interface StackView {
   compose_files: string[];
   sources: Source[];
   skipped: SkippedMount[];
+  /** The `duckback.*` labels in force, by service; services without any are not in it. */
+  labels: Record<string, ServiceLabels>;
 }
 
 export interface InitOutcome {
@@ -43,7 +47,7 @@ export async function init(ctx: Context, options: { force: boolean }): Promise<I
       services: views(stack),
       catalogue: ctx.home.catalog,
       registered: registerStack(ctx, stack) || options.force,
-      notes: notesOf(found),
+      notes: notesOf(found, { fatal: true }),
     }), (done) => ({ message: done.registered ? "registered" : "known already" }));
 }
 
@@ -54,12 +58,23 @@ function stackView({ stack }: FoundStack): StackView {
     compose_files: stack.compose_files,
     sources: stack.sources,
     skipped: stack.skipped,
+    labels: Object.fromEntries(stack.labels),
   };
 }
 
-function notesOf({ stack, docker_error }: FoundStack): string[] {
-  if (!docker_error || stack.services.length === 0) return stack.notes;
-  return [...stack.notes, `${docker_error.message} ${docker_error.hint ?? ""}`.trim()];
+function notesOf({ stack, docker_error }: FoundStack, options: { fatal: boolean }): string[] {
+  const findings = [
+    ...sharingFindings(stack, null),
+    ...liveWriters(stack, { heed_labels: true }, "pause"),
+  ];
+  const notes = [
+    ...stack.notes,
+    ...labelNotes(stack.labels),
+    ...(options.fatal ? labelNotes(stack.labels, { fatal: true }) : []),
+    ...findings.map(({ path, message }) => `${path} ${message}`),
+  ];
+  if (!docker_error || stack.services.length === 0) return notes;
+  return [...notes, `${docker_error.message} ${docker_error.hint ?? ""}`.trim()];
 }
 
 export interface StatusOutcome {
@@ -89,7 +104,7 @@ export async function status(ctx: Context): Promise<StatusOutcome> {
     next_run: null,
     problems: problems(ctx, found, backups, last, holder !== null),
     running: holder && `${holder.operation} (pid ${holder.pid}, since ${holder.since})`,
-    notes: stack.notes,
+    notes: notesOf({ ...found, docker_error: null }, { fatal: false }),
   };
 }
 
@@ -102,8 +117,14 @@ function problems(
 ): string[] {
   const found: string[] = [];
   if (docker_error && stack.services.length > 0) found.push(docker_error.message);
+  found.push(...labelNotes(stack.labels, { fatal: true }));
   if (!busy && listJournals(ctx.home).length > 0) {
     found.push("A run died and left something to mend: run `duckback recover`.");
+  }
+  for (const path of listAside(ctx.home)) {
+    found.push(
+      `The journal of a run that died could not be read: see that all services run, then delete ${path}`,
+    );
   }
   if (!last) found.push("There is no good backup yet: run `duckback backup create`.");
   const newest = backups[0];

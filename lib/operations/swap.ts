@@ -23,16 +23,11 @@ export function keptPath(step: SwapStep): string {
 }
 
 /**
- * Decides how `live` can be replaced and makes its staging directory on the same file system: beside
+ * How a live tree is replaced, and where its staging directory lies, on the same file system: beside
  * it where one rename does it, inside it where it is a mount point, a volume's root or the working
  * directory, whose inode others hold. `keep`: absolute paths that must stay (duckback's own).
  */
-export function prepareSwap(
-  id: string,
-  n: number,
-  source: { name: string; live: string; inside: boolean },
-  keep: string[],
-): SwapStep {
+export function howToSwap(source: { live: string; inside: boolean }, keep: string[]) {
   const live = posix.statxIfExists(source.live);
   const parent = posix.statxIfExists(dirname(source.live));
   const kept = keep.filter((path) => path === source.live || path.startsWith(source.live + "/"))
@@ -40,9 +35,19 @@ export function prepareSwap(
   const isDirectory = live?.type === "directory";
   const mounted = isDirectory && parent !== null && parent.dev !== live.dev;
   const how = isDirectory && (source.inside || mounted || kept.length > 0)
-    ? "contents"
-    : "exchange";
-  const base = how === "contents" ? source.live : dirname(source.live);
+    ? "contents" as const
+    : "exchange" as const;
+  return { live, kept, how, base: how === "contents" ? source.live : dirname(source.live) };
+}
+
+/** Makes the staging directory of a tree that is to be replaced. */
+export function prepareSwap(
+  id: string,
+  n: number,
+  source: { name: string; live: string; inside: boolean },
+  keep: string[],
+): SwapStep {
+  const { live, kept, how, base } = howToSwap(source, keep);
   const staging = join(base, UNDO_DIR, id, String(n));
   posix.mkdirAll(staging, 0o700);
   posix.chmod(join(base, UNDO_DIR), 0o700);

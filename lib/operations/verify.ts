@@ -6,6 +6,7 @@ import { exists } from "../repository/pending_archive.ts";
 import { manifestPath } from "../repository/naming.ts";
 import { writeSidecar } from "../repository/sidecar.ts";
 import { audited } from "./audit.ts";
+import { collectGarbage } from "../core/memory.ts";
 import type { Context } from "./context.ts";
 import { keepingCatalog, phase, withCatalog } from "./context.ts";
 import { beginExclusive } from "./exclusive.ts";
@@ -86,6 +87,9 @@ async function storeVerdict(ctx: Context, record: BackupRecord, ok: boolean, at:
   if (exists(record.backup_path)) writeSidecar({ ...record, ...verdict });
 }
 
+/** Files whose entries, passing through, leave garbage worth collecting. */
+const MANY = 100_000;
+
 /**
  * Reads the archive in full: its own SHA-256, each block's checksum, each header, and each file's
  * SHA-256 against the manifest where there is one. Raises ARCHIVE_MISSING or ARCHIVE_CORRUPT.
@@ -93,6 +97,7 @@ async function storeVerdict(ctx: Context, record: BackupRecord, ok: boolean, at:
 export async function checkArchive(ctx: Context, record: BackupRecord): Promise<VerifyReport> {
   requireArchive(record);
   phase(ctx, "verify", `Verifying ${record.backup_name}`);
+  if ((record.file_count ?? 0) > MANY) collectGarbage();
   return await verifyArchive(record.backup_path, {
     sha256: record.backup_hash,
     manifest: await manifestRows(record),

@@ -1,14 +1,14 @@
 /** Where a backup's bytes go (a file of the repository or standard output), and the writing of them. */
-import { type ArchiveSummary, createArchive } from "../archive/create.ts";
+import type { Rewritable } from "../archive/cut_out.ts";
+import { ArchiveRun } from "../archive/create.ts";
 import { DuckbackError } from "../core/errors.ts";
 import { manifestLine } from "../catalog/manifest.ts";
 import { PendingArchive } from "../repository/pending_archive.ts";
-import { manifestPath, manifestRowsPath } from "../repository/naming.ts";
+import { manifestPath, manifestRowsPath, notesPath } from "../repository/naming.ts";
 import { TextFile } from "../repository/text_file.ts";
 import { type BackupPlan, neverArchived } from "./backup_plan.ts";
 import type { RunningRecord } from "./backup_record.ts";
 import type { Context } from "./context.ts";
-import { phase } from "./context.ts";
 import type { Estimate } from "./preflight.ts";
 
 /** Takes an archive's bytes in order. Disposed before `finish`, it leaves nothing behind. */
@@ -20,6 +20,8 @@ export interface Output extends Disposable {
   manifest: TextFile | null;
   /** Where the manifest goes, or null. */
   manifest_path: string | null;
+  /** What was written, and a place for notes: what two passes need. Null for standard output. */
+  two_pass: { rewrite: Rewritable; notes_path: string } | null;
 }
 
 /** Opens the place the plan names; fails before any service is touched. */
@@ -31,10 +33,12 @@ class RepositoryOutput implements Output {
   readonly #archive: PendingArchive;
   readonly manifest: TextFile;
   readonly manifest_path: string;
+  readonly two_pass: { rewrite: Rewritable; notes_path: string };
 
   constructor(path: string) {
     this.#archive = PendingArchive.create(path);
     this.manifest_path = manifestPath(path);
+    this.two_pass = { rewrite: this.#archive, notes_path: notesPath(path) };
     try {
       this.manifest = TextFile.create(manifestRowsPath(path));
     } catch (cause) {
@@ -60,6 +64,7 @@ class RepositoryOutput implements Output {
 class StandardOutput implements Output {
   readonly manifest = null;
   readonly manifest_path = null;
+  readonly two_pass = null;
 
   /** Asynchronous: a reader that stalls must not keep signals from being seen. */
   async write(bytes: Uint8Array) {
@@ -79,17 +84,16 @@ class StandardOutput implements Output {
   [Symbol.dispose]() {}
 }
 
-/** Walks the sources into `output`; afterwards `running` knows sizes, counts, hash and warnings. */
-export async function writeArchive(
+/** Begins the archive of the plan's sources in `output`; its making is up to the caller. */
+export function beginArchive(
   ctx: Context,
   plan: BackupPlan,
   running: RunningRecord,
   output: Output,
   estimate: Estimate,
-): Promise<ArchiveSummary> {
-  phase(ctx, "archive", `Archiving ${plan.stack.name}`);
+): Promise<ArchiveRun> {
   const json = (value: unknown) => new TextEncoder().encode(JSON.stringify(value, null, 1) + "\n");
-  const summary = await createArchive({
+  return ArchiveRun.begin({
     sources: plan.sources,
     exclude: plan.exclude,
     skip_paths: neverArchived(ctx, plan),
@@ -101,11 +105,10 @@ export async function writeArchive(
     first: json(running.firstEntry()),
     last: (found) => json(running.lastEntry(found, ctx.now())),
     write: (bytes) => output.write(bytes),
+    ...output.two_pass,
     onEntry: (entry) => output.manifest?.append(manifestLine(entry)),
     progress: ctx.progress,
     totals: estimate,
     signal: ctx.signal,
   });
-  running.noteArchive(summary);
-  return summary;
 }

@@ -79,6 +79,16 @@ export function writeAll(fd: number, bytes: Uint8Array, path = ""): void {
   while (done < bytes.length) done += write(fd, bytes.subarray(done), path);
 }
 
+/** Writes all of `bytes` at `offset`; where the next write goes stays. Throws PosixError. */
+export function writeAt(fd: number, bytes: Uint8Array, offset: number, path = ""): void {
+  for (let done = 0; done < bytes.length;) {
+    const rest = done === 0 ? bytes : bytes.subarray(done);
+    const n = libc.pwrite(fd, rest, rest.length, offset + done);
+    if (n >= 0) done += n;
+    else if (c.lastErrno() !== c.EINTR) throw failed("write", path);
+  }
+}
+
 const SEEK_SET = 0;
 const SEEK_CUR = 1;
 const SEEK_DATA = 3;

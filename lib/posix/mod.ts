@@ -23,10 +23,12 @@ export {
   open,
   read,
   readAt,
+  seekTo,
   syncFileSystem,
   truncate,
   write,
   writeAll,
+  writeAt,
 } from "./files.ts";
 export {
   chmod,

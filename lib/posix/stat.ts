@@ -76,6 +76,10 @@ export class StatView implements Stat {
   get mode(): number {
     return this.#view.getUint16(28, true) & 0o7777;
   }
+  /** `st_mode` as the kernel gives it. */
+  get type_and_mode(): number {
+    return this.#view.getUint16(28, true);
+  }
   get uid(): number {
     return this.#view.getUint32(20, true);
   }
@@ -120,6 +124,13 @@ export class StatView implements Stat {
   get birth(): string {
     if ((this.#view.getUint32(0, true) & BTIME) === 0) return "";
     return `${this.#wide(80)}.${this.#view.getUint32(88, true)}`;
+  }
+
+  /** A view of its own of what this one shows now. */
+  copy(): StatView {
+    const copy = new StatView();
+    copy.bytes.set(this.bytes);
+    return copy;
   }
 
   /** The values as they are now, independent of later calls. */

@@ -72,6 +72,21 @@ export interface Journal {
   committed: boolean;
   /** What `rollback --undo` is to know once this is over; null for a backup. */
   undo: UndoRecord | null;
+  /** Commands of `duckback.post` that must still run; missing in journals of earlier versions. */
+  hooks?: PendingHook[];
+  /** A directory that must go; missing in journals of earlier versions. */
+  spool?: string | null;
+}
+
+/** A container whose `duckback.pre` has begun, and what is to run in it at the end. */
+export interface PendingHook {
+  id: string;
+  name: string;
+  project: string | null;
+  service: string | null;
+  number: number;
+  oneoff: boolean;
+  post: string;
 }
 
 /** What a run must say of itself; the rest begins empty. */
@@ -112,16 +127,17 @@ export class JournalFile {
     writeDurably(this.path, JSON.stringify(this.data, null, 1));
   }
 
-  /** Removes the journal, unless services or trees still wait for `recover`. */
+  /** Removes the journal, unless services, trees or hooks still wait for `recover`. */
   finish(): void {
-    const { plan, swaps, committed } = this.data;
-    if (plan === null && (committed || swaps.length === 0)) removeDurably(this.path);
+    const { plan, swaps, committed, hooks = [] } = this.data;
+    const mended = committed || swaps.length === 0;
+    if (plan === null && mended && hooks.length === 0) removeDurably(this.path);
   }
 
   /** Opens what an earlier run left. Raises SyntaxError or TypeError where it is no journal. */
   static read(path: string): JournalFile {
     const data = JSON.parse(Deno.readTextFileSync(path)) as Journal;
-    if (data.version !== 1 || typeof data.id !== "string" || !Array.isArray(data.swaps)) {
+    if (!isJournal(data)) {
       throw new TypeError(`not a journal of this version: ${path}`);
     }
     return new JournalFile(path, data);
@@ -150,9 +166,35 @@ function existing(dir: string): string[] {
   }
 }
 
+/** Paths of the journals that could not be read and were put aside. */
+export function listAside(home: Home): string[] {
+  return existing(home.journal).filter((name) => name.endsWith(ASIDE)).sort()
+    .map((name) => join(home.journal, name));
+}
+
+const ASIDE = ".unreadable";
+
+/** As far as recovery follows it blindly: a flipped bit must not look like a run to mend. */
+function isJournal(data: Partial<Journal> | null): data is Journal {
+  if (typeof data !== "object" || data === null) return false;
+  const { version, id, swaps, hooks = [], plan, users } = data;
+  return version === 1 && typeof id === "string" && typeof data.operation === "string" &&
+    Array.isArray(swaps) && Array.isArray(hooks) && isPlan(plan) && isPlan(users);
+}
+
+function isPlan(plan: unknown): boolean {
+  if (plan === null || plan === undefined) return true;
+  const { items } = plan as { items?: unknown };
+  return Array.isArray(items) &&
+    items.every((item) =>
+      typeof item === "object" && item !== null && typeof item.id === "string" &&
+      typeof item.name === "string"
+    );
+}
+
 /** Puts a journal that cannot be read aside, so that it is kept but does not stop every later run. */
 export function keepAside(path: string): string {
-  const aside = `${path}.unreadable`;
+  const aside = `${path}${ASIDE}`;
   Deno.renameSync(path, aside);
   return aside;
 }

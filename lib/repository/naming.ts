@@ -67,6 +67,16 @@ export function manifestRowsPath(archive: string): string {
   return `${stem(archive)}.manifest.partial`;
 }
 
+/** Notes of the first of two passes: without a name as soon as it is made. */
+export function notesPath(archive: string): string {
+  return `${stem(archive)}.notes.partial`;
+}
+
+/** Directory of dumps on their way into an archive. */
+export function spoolPath(archive: string): string {
+  return `${stem(archive)}.spool`;
+}
+
 /** Every file that a backup to `archive` writes, the archive first. */
 export function archiveFiles(archive: string): string[] {
   return [
@@ -75,5 +85,7 @@ export function archiveFiles(archive: string): string[] {
     sidecarPath(archive),
     manifestPath(archive),
     manifestRowsPath(archive),
+    notesPath(archive),
+    spoolPath(archive),
   ];
 }

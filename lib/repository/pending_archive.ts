@@ -8,7 +8,7 @@ import { partialPath } from "./naming.ts";
 /** The disk begins to write after this many bytes, so that the fsync at the end has little left to do. */
 const WRITE_BEHIND = 16 << 20;
 
-/** Disposed before `finish`, it removes what it wrote. */
+/** The bytes written can be read and changed until then. Disposed before `finish`, it removes what it wrote. */
 export class PendingArchive implements Disposable {
   #fd: number;
   #written = 0;
@@ -24,7 +24,7 @@ export class PendingArchive implements Disposable {
     const partial = partialPath(path);
     if (exists(path)) throw taken(path);
     try {
-      const flags = posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_NOFOLLOW;
+      const flags = posix.O_RDWR | posix.O_CREAT | posix.O_EXCL | posix.O_NOFOLLOW;
       return new PendingArchive(path, partial, posix.open(partial, flags, 0o600));
     } catch (cause) {
       throw diskError(`Cannot create "${partial}"`, cause);
@@ -42,6 +42,36 @@ export class PendingArchive implements Disposable {
       }
     } catch (cause) {
       throw diskError(`Cannot write archive "${this.partial}"`, cause);
+    }
+  }
+
+  /** Fills `into` with what was written at `offset`. Raises IO. */
+  readAt(into: Uint8Array, offset: number): void {
+    try {
+      if (posix.readAt(this.#fd, into, offset) === into.length) return;
+      throw new Error(`it ends before byte ${offset + into.length}`);
+    } catch (cause) {
+      throw diskError(`Cannot read back archive "${this.partial}"`, cause);
+    }
+  }
+
+  /** Writes all of `bytes` over what lies at `offset`. Raises DISK_FULL or IO. */
+  writeAt(bytes: Uint8Array, offset: number): void {
+    try {
+      posix.writeAt(this.#fd, bytes, offset);
+    } catch (cause) {
+      throw diskError(`Cannot write archive "${this.partial}"`, cause);
+    }
+  }
+
+  /** Cuts what was written to `size` bytes; the next ones go there. Raises IO. */
+  truncate(size: number): void {
+    try {
+      posix.truncate(this.#fd, size);
+      posix.seekTo(this.#fd, size);
+      this.#written = this.#begun = size;
+    } catch (cause) {
+      throw diskError(`Cannot shorten archive "${this.partial}"`, cause);
     }
   }
 

@@ -1,6 +1,7 @@
 /** What of the npm packages stays out of the binary: types, tests, documentation, native sources. */
 import { packageDirectories } from "./npm_package.ts";
 import { deno } from "./project.ts";
+import { isUnused } from "./unused.ts";
 
 /** Packages of which nothing is needed at run time; DuckDB's libraries lie elsewhere in the binary. */
 const PACKAGES = /^(@types\/.*|undici-types|@duckdb\/node-bindings(-.*)?|detect-libc|nan)$/;
@@ -31,12 +32,12 @@ export interface ModuleGraph {
   npmPackages: Record<string, { name: string; version: string; dependencies: string[] }>;
 }
 
-/** Keys of the packages that a graph's modules import, with all their dependencies. */
+/** Keys of the packages that a graph's modules import, with all dependencies that are used. */
 export function reachedPackages({ modules, npmPackages }: ModuleGraph): Set<string> {
   const reached = new Set<string>();
   const open = modules.flatMap(({ npmPackage }) => npmPackage ?? []);
   for (let key = open.pop(); key !== undefined; key = open.pop()) {
-    if (reached.has(key) || !(key in npmPackages)) continue;
+    if (reached.has(key) || !(key in npmPackages) || isUnused(npmPackages[key].name)) continue;
     reached.add(key);
     open.push(...npmPackages[key].dependencies);
   }

@@ -1,12 +1,8 @@
-/** DuckDB's native libraries for a target, of the version that deno.json and deno.lock pin. */
+/** The native libraries of a binary: DuckDB's, of the version that deno.lock pins, and libdeflate. */
+import { libdeflate } from "./libdeflate.ts";
 import { packageDirectory } from "./npm_package.ts";
 import { PROJECT } from "./project.ts";
-import type { Target } from "./targets.ts";
-
-export interface NativeLibrary {
-  name: string;
-  bytes: Uint8Array<ArrayBuffer>;
-}
+import type { NativeLibrary, Target } from "./targets.ts";
 
 /** The libraries that the binary carries, glibc's only. */
 export async function nativeLibraries(target: Target): Promise<NativeLibrary[]> {
@@ -22,10 +18,12 @@ export async function nativeLibraries(target: Target): Promise<NativeLibrary[]> 
     directory ??= found;
   }
   if (!directory) throw new Error(`Cannot find "${glibc}" in deno.lock`);
-  return Promise.all(
+  const duckdb = await Promise.all(
     ["libduckdb.so", "duckdb.node"].map(async (name) => ({
       name,
       bytes: await Deno.readFile(`${directory}/${name}`),
     })),
   );
+  const deflate = await libdeflate(target);
+  return deflate === null ? duckdb : [...duckdb, deflate];
 }

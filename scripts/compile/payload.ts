@@ -2,7 +2,8 @@
  * The native libraries in the binary: they lie, uncompressed and page-aligned, behind the ELF image
  * of the base executable, before the section that `deno compile` appends.
  *
- *   base executable | index (JSON, one page) | libduckdb.so | duckdb.node | section of deno compile
+ *   base executable | index (JSON, one page) | packages.js | libduckdb.so | duckdb.node |
+ *   libdeflate.so.0 | section of deno compile
  *
  * In the section itself they would be read into memory at every start, which is what most of the
  * start-up time of such a binary goes into. Imports nothing: it is also part of the binary.
@@ -77,7 +78,8 @@ export function readIndex(path: string): PayloadFile[] {
   return JSON.parse(text).duckback;
 }
 
-function readFully(file: Deno.FsFile, into: Uint8Array): void {
+/** Fills `into` from where `file` is; throws where it ends before that. */
+export function readFully(file: Deno.FsFile, into: Uint8Array): void {
   for (let at = 0; at < into.length;) {
     const n = file.readSync(into.subarray(at));
     if (n === null) throw new Error("the file ends too early");

@@ -126,7 +126,12 @@ Deno.test("a disk that fills up after the stop: services run again, nothing is l
   await sh(`mount -t tmpfs -o size=8m tmpfs ${disk}`);
   try {
     await place.ok(["config", "set", "auto_backup_directory", disk]);
-    const result = await place.run(["backup", "create", "--json"], { cwd: stack.dir });
+    const before = await stack.containers();
+    const spared = await place.run(["backup", "create", "--json"], { cwd: stack.dir });
+    assert.equal(spared.json.error.code, "DISK_FULL");
+    assert.deepEqual(await stack.containers(), before, "it is full before anything is stopped");
+    const args = ["backup", "create", "--json", "--no-precopy"];
+    const result = await place.run(args, { cwd: stack.dir });
     assert.equal(result.code, 1);
     assert.equal(result.json.error.code, "DISK_FULL");
     assert.deepEqual(await stack.states(), UP);

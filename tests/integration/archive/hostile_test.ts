@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import type { DuckbackError } from "../../../lib/core/errors.ts";
 import { extractArchive, readSelf, verifyArchive } from "../../../lib/archive/mod.ts";
 import { compressBlock } from "../../../lib/archive/codec.ts";
+import { readThrough } from "../../../lib/archive/read_through.ts";
 import { useOpenat2 } from "../../../lib/posix/beneath.ts";
 import { readdirNames, removeTree } from "../../../lib/posix/mod.ts";
 import {
@@ -13,7 +14,11 @@ import {
   sh,
   withTempDir,
 } from "../../fixtures/tree.ts";
+import { Watchdog } from "../../fixtures/watchdog.ts";
 import { concat, fixChecksum, rawArchive, type RawEntry, rawTar } from "../../fixtures/raw_tar.ts";
+
+/** What one archive may take. */
+const MOST_MS = 20_000;
 
 /** A place with a target to be and things around it that must stay as they are. */
 async function surroundings(dir: string): Promise<string> {
@@ -26,7 +31,13 @@ async function surroundings(dir: string): Promise<string> {
 }
 
 /** Restores hand-made entries into PLACE/target; returns the error, if any. */
-async function restore(dir: string, place: string, bytes: Uint8Array, devices = false) {
+async function restore(
+  dir: string,
+  place: string,
+  bytes: Uint8Array,
+  devices = false,
+  signal?: AbortSignal,
+) {
   Deno.writeFileSync(`${dir}/a.tar`, bytes);
   await removeTree(`${place}/target`);
   let error: DuckbackError | null = null;
@@ -35,6 +46,7 @@ async function restore(dir: string, place: string, bytes: Uint8Array, devices = 
       routes: [{ from: ".", to: `${place}/target` }],
       allow_devices: devices,
       workers: 0,
+      signal,
     });
   } catch (thrown) {
     error = thrown as DuckbackError;
@@ -222,6 +234,23 @@ const HOSTILE: Record<string, { entries: RawEntry[]; code?: string; message: Reg
     entries: [{ name: "d", type: "5", content: "x" }],
     message: /a directory claims to have content/,
   },
+  "a file with a directory's listing keeps its content": {
+    entries: [{ name: "f", content: "x", pax: { "GNU.dumpdir": "Nf\0" } }],
+    code: "",
+    message: /^$/,
+  },
+  "a listing that is larger than the archive": {
+    entries: [{ name: "d", type: "D", size: 8 ** 11 - 1, content: "Na\0" }],
+    message: /cut short: its end is missing \(entry "d"/,
+  },
+  "a later part of a file on several volumes": {
+    entries: [{ name: "f", type: "M", content: "x" }],
+    message: /later part, from an archive in several volumes/,
+  },
+  "a table of long names": {
+    entries: [{ name: "f", type: "N", content: "x" }],
+    message: /a table of long names as GNU tar wrote it before 1993/,
+  },
   "an unknown type": { entries: [{ name: "f", type: "Z" }], message: /type "Z"/ },
   "a symlink to nothing": { entries: [{ name: "l", type: "2" }], message: /link is empty/ },
   "a name that is too long": {
@@ -241,10 +270,14 @@ for (const way of ["openat2", "component by component"]) {
     withTempDir(async (dir) => {
       const place = await surroundings(dir);
       const before = await around(place);
+      await using watchdog = new Watchdog(MOST_MS);
       useOpenat2(way === "openat2" ? undefined : false);
       try {
         for (const [name, { entries, code, message }] of Object.entries(HOSTILE)) {
-          const error = await restore(dir, place, rawArchive(entries));
+          const error = await watchdog.run(
+            name,
+            (signal) => restore(dir, place, rawArchive(entries), false, signal),
+          );
           assert.equal(error?.code ?? "", code ?? "ARCHIVE_CORRUPT", `${name}: ${error?.message}`);
           assert.match(error?.message ?? "", message, name);
         }
@@ -274,6 +307,10 @@ Deno.test(
         { name: "d", type: "5", mode: 0o711 },
         { name: "e", type: "5" },
         { name: "e", content: "file now" },
+        { name: "g", type: "5", mode: 0o700 },
+        { name: "g", content: "for a while" },
+        { name: "g", type: "5", mode: 0o750 },
+        { name: "g/h", type: "5", mode: 0o501 },
       ]),
     );
     assert.equal(error, null);
@@ -283,6 +320,8 @@ Deno.test(
       ["d", "d", "0711", 0],
       ["e", "-", "0644", 8],
       ["f", "-", "0600", 6],
+      ["g", "d", "0750", 0],
+      ["g/h", "d", "0501", 0],
       ["h", "-", "0644", 5],
       ["l", "l", "0777", 0],
     ]);
@@ -351,30 +390,37 @@ Deno.test(
       "gzip claims to be longer than the file": patch(compressBlock("gzip", 9, zeros), 16, 1 << 24),
       "zstd lies low": patch(compressBlock("zstd", 3, zeros), 5, 1 << 20),
     };
+    await using watchdog = new Watchdog(MOST_MS);
     for (const [name, bytes] of Object.entries(tries)) {
       Deno.writeFileSync(`${dir}/bomb`, bytes);
       const before = Deno.memoryUsage().rss;
-      await assert.rejects(verifyArchive(`${dir}/bomb`, { workers: 0 }), {
-        code: "ARCHIVE_CORRUPT",
-      }, name);
-      await assert.rejects(readSelf(`${dir}/bomb`), { code: "ARCHIVE_CORRUPT" }, name);
-      const options = { routes: [{ from: ".", to: `${dir}/out` }], workers: 0 };
-      await assert.rejects(
-        extractArchive(`${dir}/bomb`, options),
-        { code: "ARCHIVE_CORRUPT" },
-        name,
-      );
+      await watchdog.run(name, async (signal) => {
+        await assert.rejects(verifyArchive(`${dir}/bomb`, { workers: 0, signal }), {
+          code: "ARCHIVE_CORRUPT",
+        }, name);
+        await assert.rejects(readSelf(`${dir}/bomb`), { code: "ARCHIVE_CORRUPT" }, name);
+        const options = { routes: [{ from: ".", to: `${dir}/out` }], workers: 0, signal };
+        await assert.rejects(
+          extractArchive(`${dir}/bomb`, options),
+          { code: "ARCHIVE_CORRUPT" },
+          name,
+        );
+      });
       assert.ok(Deno.memoryUsage().rss - before < 200 << 20, name);
     }
     // Half a gigabyte of zeros as one foreign gzip stream and zstd frame: streamed, never held.
-    const header = rawTar([{ name: "f", size: 2 ** 29 }], 0);
+    const header = rawTar([{ name: "f", size: 2 ** 29 }], 0); // the zeros behind it end the archive
     for (const stream of ["gzip -1", "zstd -q"]) {
       Deno.writeFileSync(`${dir}/header`, header);
-      await sh(`{ cat "$0/header"; head -c 536870912 /dev/zero; } | ${stream} > "$0/bomb"`, dir);
+      await sh(`{ cat "$0/header"; head -c 536871936 /dev/zero; } | ${stream} > "$0/bomb"`, dir);
       const before = Deno.memoryUsage().rss;
-      await assert.rejects(verifyArchive(`${dir}/bomb`), {
-        code: "ARCHIVE_CORRUPT",
-        message: /does not begin with/,
+      await watchdog.run(stream, async (signal) => {
+        await assert.rejects(verifyArchive(`${dir}/bomb`, { signal }), {
+          code: "ARCHIVE_CORRUPT",
+          message: /does not begin with/,
+        });
+        const { bytes } = await readThrough(`${dir}/bomb`, { signal });
+        assert.equal(bytes, 2 ** 29);
       });
       assert.ok(Deno.memoryUsage().rss - before < 200 << 20);
     }
@@ -434,8 +480,7 @@ Deno.test(
   "case 31: extractArchive() of archives with random changes writes nothing outside the target",
   withTempDir(async (dir) => {
     const place = await surroundings(dir);
-    const random = seededRandom(1);
-    const pick = <T>(list: T[]): T => list[Math.floor(random() * list.length)];
+    await using watchdog = new Watchdog(MOST_MS);
     const names = [
       "a",
       "b",
@@ -453,6 +498,9 @@ Deno.test(
     let fine = 0;
     const before = await around(place);
     for (let i = 0; i < 400; i++) {
+      const random = seededRandom(i);
+      const pick = <T>(list: T[]): T => list[Math.floor(random() * list.length)];
+      const name = `archive of seed ${i}`;
       const entries = Array.from({ length: 2 + Math.floor(random() * 6) }, (): RawEntry => {
         const type = pick(types);
         const size = type === "0" ? Math.floor(random() * 3) * 300 : 0;
@@ -472,12 +520,16 @@ Deno.test(
       }
       if (random() < 0.1) bytes = bytes.subarray(0, Math.floor(random() * bytes.length));
       if (random() < 0.3) bytes = concat([compressBlock("gzip", 1, bytes)]);
-      const error = await restore(dir, place, bytes);
+      const made = bytes;
+      const error = await watchdog.run(
+        name,
+        (signal) => restore(dir, place, made, false, signal),
+      );
       if (error === null) fine++;
       else {
         const { code, message } = error;
         const clear = ["ARCHIVE_CORRUPT", "RESTORE_FAILED", "IO"].includes(code);
-        assert.ok(clear, `${i}: ${code} ${message}`);
+        assert.ok(clear, `${name}: ${code} ${message}`);
       }
     }
     assertSameEntries(await around(place), before);

@@ -4,6 +4,7 @@ import { DuckbackError } from "../../../lib/core/errors.ts";
 import { connectEngine } from "../../../lib/docker/dockerode_engine.ts";
 import type { Engine } from "../../../lib/docker/engine.ts";
 import { planQuiesce, type QuiescePlan, startAll, stopAll } from "../../../lib/docker/quiesce.ts";
+import { waitWithSecondStart } from "../../../lib/docker/second_start.ts";
 import { discoverStack } from "../../../lib/docker/stack.ts";
 import { createSampleStack, docker, type SampleStack } from "../../fixtures/docker.ts";
 import { EngineProxy } from "../../fixtures/engine_proxy.ts";
@@ -21,7 +22,7 @@ function failure(code: string) {
   };
 }
 
-Deno.test("stopAll() and startAll() through an engine that fails", async (t) => {
+Deno.test("stopAll() and startAll() through an engine that fails [case 9]", async (t) => {
   await using sample = await createSampleStack({ stop_grace: 3 });
   await using proxy = await EngineProxy.start();
   const engine = await connectEngine(proxy.env);
@@ -127,7 +128,7 @@ Deno.test("stopAll() and startAll() through an engine that fails", async (t) => 
   });
 });
 
-Deno.test("startAll() finds containers again that somebody changed meanwhile", async (t) => {
+Deno.test("startAll() finds containers again that somebody changed meanwhile [case 6]", async (t) => {
   await using sample = await createSampleStack({ stop_grace: 3, web_replicas: 2 });
   const engine = await connectEngine({});
   const before = await sample.states();
@@ -203,4 +204,11 @@ Deno.test("startAll() brings back a container in a restart loop as it was", asyn
   assert.equal((await sample.container("crash")).state, "exited");
   await startAll(engine, planned);
   await sample.until((all) => all.some(({ state }) => state === "restarting"));
+  const health = await waitWithSecondStart(engine, planned, { timeoutMs: 2_000, graceMs: 300 });
+  assert.deepEqual(health, {
+    healthy: [],
+    unhealthy: [],
+    not_awaited: [`${sample.project}_crash_1`],
+    started_again: [],
+  });
 });

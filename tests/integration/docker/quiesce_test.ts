@@ -5,7 +5,7 @@ import { connectEngine } from "../../../lib/docker/dockerode_engine.ts";
 import type { Engine } from "../../../lib/docker/engine.ts";
 import { planQuiesce, type QuiescePlan, startAll, stopAll } from "../../../lib/docker/quiesce.ts";
 import { discoverStack, refreshStack } from "../../../lib/docker/stack.ts";
-import { createSampleStack, docker, type SampleStack } from "../../fixtures/docker.ts";
+import { BASE_IMAGE, createSampleStack, docker, type SampleStack } from "../../fixtures/docker.ts";
 
 async function plan(engine: Engine, sample: SampleStack, mode: "stop" | "pause" = "stop") {
   const stack = await discoverStack({ workDir: sample.dir, env: {}, engine, extraSources: [] });
@@ -17,7 +17,7 @@ const short = (sample: SampleStack, names: string[]) =>
   names.map((name) => name.replace(`${sample.project}_`, ""));
 const BEFORE = { admin: "created", app: "running", db: "running", migrate: "exited" };
 
-Deno.test("stopAll() and startAll() bring a stack down and back exactly as it was", async (t) => {
+Deno.test("stopAll() and startAll() bring a stack down and back exactly as it was [case 7]", async (t) => {
   await using sample = await createSampleStack({
     web_replicas: 2,
     ignores_term: ["app"],
@@ -151,7 +151,7 @@ Deno.test("stopAll() in mode pause freezes, startAll() thaws, paused ones stay p
   assert.deepEqual(await sample.states(), before);
 });
 
-Deno.test("startAll() tells what somebody started meanwhile", async () => {
+Deno.test("startAll() tells what somebody started meanwhile [case 11]", async () => {
   await using sample = await createSampleStack();
   const engine = await connectEngine({});
   const before = await sample.states();
@@ -194,4 +194,80 @@ Deno.test("refreshStack() sees what changed since the stack was found", async ()
   await docker("start", `${sample.project}_admin_1`);
   const fresh = planQuiesce(await refreshStack(engine, stack), "stop");
   assert.deepEqual(fresh.items.map(({ service }) => service), ["app", "admin", "db"]);
+});
+
+/** Ends on SIGUSR1 alone, two seconds after it. */
+const QUIT = `
+  quit:
+    <<: *common
+    stop_signal: SIGUSR1
+    stop_grace_period: 4s
+    command:
+      - /bin/sh
+      - -c
+      - 'trap "" TERM; trap "sleep 2; echo bye; exit 0" USR1; while :; do sleep 0.1 & wait $$!; done'
+`;
+
+Deno.test("stopAll() uses each container's own signal and grace; made by hand or renamed, all come back", async () => {
+  await using sample = await createSampleStack({
+    stop_grace: 1,
+    web_replicas: 2,
+    extra_services: QUIT,
+  });
+  const engine = await connectEngine({});
+  const name = (text: string) => `${sample.project}_${text}`;
+  const labels = ["duckback.test=1", `com.docker.compose.project=${sample.project}`];
+  const flags = labels.flatMap((label) => ["--label", label]);
+  await docker("start", name("quit_1"));
+  for (const hand of ["hand", "idle"]) {
+    await docker("run", "-d", "--network=none", "--name", name(hand), ...flags, BASE_IMAGE);
+  }
+  await docker("stop", name("idle"));
+  await docker("rename", name("web_2"), name("renamed"));
+  const before = await sample.containers();
+
+  const planned = await plan(engine, sample);
+  const report = await stopAll(engine, planned);
+  assert.deepEqual(short(sample, report.stopped).sort(), [
+    "app_1",
+    "db_1",
+    "hand",
+    "quit_1",
+    "renamed",
+    "web_1",
+  ]);
+  assert.deepEqual(report.killed, []);
+  assert.match(await docker("logs", name("quit_1")), /^bye$/m);
+  await startAll(engine, planned, { stopped: report });
+  const key = (item: typeof before[number]) => [item.id, item.name, item.state];
+  assert.deepEqual((await sample.containers()).map(key), before.map(key));
+});
+
+Deno.test("refreshStack() sees containers of other projects that came to share a source", async () => {
+  await using sample = await createSampleStack();
+  const engine = await connectEngine({});
+  const stack = await discoverStack({ workDir: sample.dir, env: {}, engine, extraSources: [] });
+  assert.deepEqual(stack.sharing, []);
+  const name = `${sample.project}-late`;
+  const flags = ["--label", "duckback.test=1", "-v", `${sample.volume}:/data`];
+  await docker("run", "-d", "--network=none", "--name", name, ...flags, BASE_IMAGE);
+  try {
+    const fresh = await refreshStack(engine, stack);
+    assert.deepEqual(fresh.sharing.map((item) => [item.container.name, item.sources]), [
+      [name, [sample.volume]],
+    ]);
+    const items = (stop_sharing: boolean) =>
+      planQuiesce(fresh, "stop", { stop_sharing }).items.map((item) => item.name);
+    assert.equal(items(true)[0], name);
+    assert.equal(items(false).includes(name), false);
+    assert.deepEqual(planQuiesce(fresh, "stop").left, [{
+      name,
+      service: null,
+      reason: "it is another project's",
+      writes: [sample.volume],
+      sharing: true,
+    }]);
+  } finally {
+    await docker("rm", "-f", name);
+  }
 });

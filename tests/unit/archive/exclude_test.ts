@@ -27,6 +27,39 @@ Deno.test("makeExcluder() takes gitignore patterns from the source and from the 
   assert.equal(makeExcluder([]), null);
 });
 
+Deno.test("makeExcluder() keeps scoped patterns to their place", () => {
+  const excluded = makeExcluder(["*.bak", {
+    under: "volumes/shop_pages",
+    names: ["volumes/shop_pages", "shop_pages"],
+    patterns: ["*.log", "!keep.log", "data", "/top", "shop_pages/cache", "/volumes/shop_pages/x/"],
+  }])!;
+  const table: [string, boolean, boolean][] = [
+    ["volumes/shop_pages/deep/a.log", false, true],
+    ["volumes/shop_pages/keep.log", false, false],
+    ["volumes/shop_pages/top", false, true],
+    ["volumes/shop_pages/deep/top", false, false],
+    ["volumes/shop_pages/deep/data", true, true],
+    ["volumes/shop_pages/cache", true, true],
+    ["volumes/shop_pages/deep/cache", true, false],
+    ["volumes/shop_pages/x", true, true],
+    ["volumes/shop_pages/x", false, false],
+    ["volumes/shop_pages", true, false],
+    ["volumes/shop_pages2/a.log", false, false],
+    ["app/a.log", false, false],
+    ["app/a.bak", false, true],
+    ["volumes/shop_pages/a.bak", false, true],
+  ];
+  for (const [path, isDirectory, expected] of table) {
+    assert.equal(excluded(path.split("/").slice(2).join("/"), path, isDirectory), expected, path);
+  }
+  // A place is not left out by a pattern that happens to be its name.
+  const own = makeExcluder([{ under: "data", names: ["data"], patterns: ["data"] }])!;
+  assert.equal(own("x", "data/x", false), false);
+  assert.equal(own("data", "data/data", true), true);
+  const whole = makeExcluder([{ under: ".", names: [], patterns: ["a.log"] }])!;
+  assert.deepEqual([whole("a.log", "a.log", false), whole("", ".", true)], [true, false]);
+});
+
 Deno.test("userNames() gives the first name of an id and nothing for the others", async () => {
   const file = await Deno.makeTempFile();
   try {

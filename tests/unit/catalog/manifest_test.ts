@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { manifestLine } from "../../../lib/catalog/manifest.ts";
+import { amendManifestLine, manifestLine } from "../../../lib/catalog/manifest.ts";
 import type { ManifestEntry } from "../../../lib/core/model.ts";
 
 const entry: ManifestEntry = {
@@ -28,4 +28,18 @@ Deno.test("manifestLine() keeps the bytes of names that are not UTF-8 and makes 
   const { path, path_raw, link, link_raw } = JSON.parse(line);
   assert.deepEqual([path, path_raw], ["caf\\xe9", "636166e9"]);
   assert.deepEqual([link, link_raw], ["\\xffx", "ff78"]);
+});
+
+Deno.test("amendManifestLine() gives an entry its new place, or takes its line away", () => {
+  const line = manifestLine({ ...entry, path: 'a "block_offset":7,"block_inner":8}' }).trimEnd();
+  const asked: number[][] = [];
+  const moved = amendManifestLine(line, (...place) => {
+    asked.push(place);
+    return { offset: 1_000_000, inner: 3 };
+  })!;
+  assert.deepEqual(asked, [[0, 512]]);
+  const { block_offset, block_inner, path } = JSON.parse(moved);
+  assert.deepEqual([block_offset, block_inner], [1_000_000, 3]);
+  assert.equal(path, 'a "block_offset":7,"block_inner":8}');
+  assert.equal(amendManifestLine(line, () => null), null);
 });

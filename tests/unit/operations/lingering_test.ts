@@ -25,9 +25,9 @@ Deno.test("LingeringCatalog.use() opens once for uses that follow one another", 
 
 Deno.test("LingeringCatalog closes when nobody uses it, and never while somebody does", async () => {
   const { count, lingering } = counted();
-  await lingering.use(() => pause(80));
+  await lingering.use(() => pause(250));
   assert.deepEqual(count, { opened: 1, closed: 0 });
-  await pause(80);
+  await pause(250);
   assert.deepEqual(count, { opened: 1, closed: 1 });
   await lingering.use(() => Promise.resolve());
   assert.deepEqual(count, { opened: 2, closed: 1 });

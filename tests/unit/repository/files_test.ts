@@ -10,6 +10,7 @@ import {
   listJournals,
   type NewJournal,
 } from "../../../lib/repository/journal.ts";
+import { TextFile } from "../../../lib/repository/text_file.ts";
 
 function inTemp(use: (dir: string) => void) {
   const dir = Deno.makeTempDirSync();
@@ -112,4 +113,38 @@ Deno.test("keepAside() takes an unreadable journal out of the way but not away",
     const aside = keepAside(file.path);
     assert.deepEqual(listJournals(home), []);
     assert.equal(Deno.readTextFileSync(aside), "{ not json");
+  }));
+
+Deno.test("TextFile changes lines, longer than a buffer too, and goes away at the end", () =>
+  inTemp((dir) => {
+    const path = join(dir, "rows");
+    {
+      using file = TextFile.create(path);
+      const lines = Array.from({ length: 50_000 }, (_, i) => `${i} ${"é".repeat(i % 90)}`);
+      for (const line of lines) file.append(`${line}\n`);
+      file.rewrite((line) => Number(line.split(" ")[0]) % 3 === 0 ? null : `longer ${line}`);
+      file.append("behind\n");
+      file.flush();
+      const expected = lines.filter((_, i) => i % 3 !== 0).map((line) => `longer ${line}`);
+      const found = Deno.readTextFileSync(path).split("\n");
+      assert.deepEqual(found, [...expected, "behind", ""]);
+      assert.equal(Deno.statSync(path).mode! & 0o777, 0o600);
+    }
+    assert.deepEqual(names(dir), []);
+  }));
+
+Deno.test("PendingArchive can be read and changed until it is finished", () =>
+  inTemp((dir) => {
+    const path = join(dir, "x.tar");
+    using file = PendingArchive.create(path);
+    file.write(new TextEncoder().encode("0123456789"));
+    const piece = new Uint8Array(3);
+    file.readAt(piece, 4);
+    assert.equal(new TextDecoder().decode(piece), "456");
+    file.writeAt(new TextEncoder().encode("ab"), 2);
+    file.truncate(7);
+    file.write(new TextEncoder().encode("end"));
+    assert.throws(() => file.readAt(piece, 9), (error: DuckbackError) => error.code === "IO");
+    file.finish();
+    assert.equal(Deno.readTextFileSync(path), "01ab456end");
   }));

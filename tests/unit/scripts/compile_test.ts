@@ -9,6 +9,7 @@ import {
   layOut,
   readIndex,
 } from "../../../scripts/compile/payload.ts";
+import { arMember } from "../../../scripts/compile/libdeflate.ts";
 import { TARGETS } from "../../../scripts/compile/targets.ts";
 import { isStale } from "../../../scripts/test.ts";
 
@@ -93,7 +94,7 @@ Deno.test("belongs() reads the paths inside the binary", () => {
   assert.ok(!belongs("lib/archive/pack_test.ts"));
 });
 
-Deno.test("reachedPackages() leaves out what only tests import", () => {
+Deno.test("reachedPackages() leaves out what only tests import, and what is loaded for nothing", () => {
   const entry = (name: string, dependencies: string[] = []) => ({
     name,
     version: "1.0.0",
@@ -102,12 +103,27 @@ Deno.test("reachedPackages() leaves out what only tests import", () => {
   const graph = {
     modules: [{}, { npmPackage: "a@1.0.0" }],
     npmPackages: {
-      "a@1.0.0": entry("a", ["b@1.0.0", "gone@1.0.0"]),
+      "a@1.0.0": entry("a", ["b@1.0.0", "gone@1.0.0", "ssh2@1.0.0"]),
+      "ssh2@1.0.0": entry("ssh2", ["asn1@1.0.0"]),
+      "asn1@1.0.0": entry("asn1"),
       "b@1.0.0": entry("b", ["a@1.0.0"]),
       "fast-check@1.0.0": entry("fast-check", ["b@1.0.0"]),
     },
   };
   assert.deepEqual([...reachedPackages(graph)].sort(), ["a@1.0.0", "b@1.0.0"]);
+});
+
+Deno.test("arMember() finds a file in an ar archive, however long those before it are", () => {
+  const text = new TextEncoder();
+  const member = (name: string, content: string) =>
+    `${name.padEnd(16)}${"0".padEnd(32)}${String(content.length).padEnd(10)}\`\n${content}` +
+    (content.length % 2 === 1 ? "\n" : "");
+  const bytes = text.encode(
+    "!<arch>\n" + member("debian-binary/", "2.0") + member("data.tar.xz", "the data"),
+  );
+  assert.equal(new TextDecoder().decode(arMember(bytes, "data.tar.xz")), "the data");
+  assert.equal(new TextDecoder().decode(arMember(bytes, "debian-binary")), "2.0");
+  assert.throws(() => arMember(bytes, "control.tar.xz"), /has no control/);
 });
 
 Deno.test("isStale() sees a missing executable and a changed source, in any depth", async () => {

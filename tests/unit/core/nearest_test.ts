@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { nearest } from "../../../lib/config/nearest.ts";
+import { nearest } from "../../../lib/core/nearest.ts";
 
 const words = [
   "backup.compression",

@@ -1,0 +1,37 @@
+/** Counts what an archive would hold, by metadata alone. */
+import { silent } from "../core/progress.ts";
+import type { StatView } from "../posix/stat.ts";
+import type { WalkChoice } from "./archive_options.ts";
+import { newWalker } from "./put_source.ts";
+import type { Totals } from "./pack.ts";
+import { Pulse } from "./pulse.ts";
+import { Warnings } from "./warnings.ts";
+
+/**
+ * Counts what `createArchive` would store, by metadata alone; content, owners of the archive and
+ * pax headers are not in `bytes`. Throws SOURCE_MISSING and SOURCE_UNREADABLE (the top of a source),
+ * INTERRUPTED.
+ */
+export async function measure(choice: WalkChoice): Promise<Totals> {
+  const totals: Totals = { files: 0, bytes: 0, entries: 0 };
+  const pulse = new Pulse(choice.signal, silent, totals);
+  using walk = newWalker(choice, new Warnings(), false);
+  for (const source of choice.sources) {
+    for (let more = walk.begin(source) || walk.next(); more; more = walk.next()) {
+      if (pulse.due()) await pulse.beat();
+      totals.entries++;
+      if (walk.type !== "file") continue;
+      totals.files++;
+      totals.bytes += contentBytes(walk.stat);
+    }
+  }
+  return totals;
+}
+
+/** About what will be stored of a file: holes are not. */
+function contentBytes(stat: StatView): number {
+  // File systems may keep small files elsewhere than in blocks.
+  return stat.size < SMALL ? stat.size : Math.min(stat.size, stat.blocks * 512);
+}
+
+const SMALL = 64 << 10;

@@ -1,0 +1,147 @@
+/** Puts a source, entry after entry, with the directories that lead to it. */
+import type { ManifestEntry, Source } from "../core/model.ts";
+import { cString } from "../posix/c_string.ts";
+import { closeQuietly } from "../posix/files.ts";
+import { AT_FDCWD } from "../posix/libc.ts";
+import { StatView } from "../posix/stat.ts";
+import { NO_XATTRS, type Xattr, xattrsAt } from "../posix/xattr.ts";
+import type { WalkChoice } from "./archive_options.ts";
+import { makeExcluder } from "./exclude.ts";
+import type { Packer } from "./pack.ts";
+import { SkipList } from "./skip_list.ts";
+import { type SparseMap, sparseMap } from "./sparse_map.ts";
+import { Walker } from "./walk.ts";
+import type { Warnings } from "./warnings.ts";
+
+const NO_LINK = new Uint8Array(0);
+
+/** A directory as the walk found it. */
+export interface FoundDirectory {
+  path: string;
+  stat: StatView;
+  xattrs: readonly Xattr[];
+}
+
+/**
+ * Directories that an earlier pass stored. GNU tar sets a directory's time when it leaves it: one that
+ * something is put into later must be put once more before that.
+ */
+export interface StoredDirectories {
+  /** The walk's current entry is such a directory. */
+  enter(walk: Walker): void;
+  /** Those above `path`, outermost first; they are then no longer taken for stored. */
+  above(path: string): FoundDirectory[];
+}
+
+export function newWalker(
+  choice: WalkChoice,
+  warnings: Warnings,
+  openFiles: boolean,
+  isStored?: (path: string, stat: StatView) => boolean,
+): Walker {
+  return new Walker({
+    isStored,
+    exclude: makeExcluder(choice.exclude ?? []),
+    skip: new SkipList(choice.skip_paths ?? []),
+    warnings,
+    openFiles,
+    oneFileSystem: choice.one_file_system ?? false,
+    excludeCaches: choice.exclude_caches ?? false,
+  });
+}
+
+/** Puts what the walk finds in `source`, but for what an earlier pass stored and has not changed. */
+export async function putSource(
+  source: Source,
+  walk: Walker,
+  packer: Packer,
+  parents: Set<string>,
+  earlier: StoredDirectories | null,
+) {
+  const { writer, pulse } = packer;
+  let more = walk.begin(source);
+  if (more) await addParents(source, packer, parents);
+  else more = walk.next();
+  for (; more; more = walk.next()) {
+    if (pulse.due()) await pulse.beat();
+    if (walk.stored) {
+      if (walk.type === "directory") earlier!.enter(walk);
+      continue;
+    }
+    for (const { path, stat, xattrs } of earlier?.above(walk.path) ?? []) {
+      if (!writer.ready) await writer.wait();
+      packer.addEntry(path, "directory", stat, NO_LINK, xattrs);
+    }
+    if (!writer.ready) await writer.wait();
+    if (walk.fd < 0) packer.addCurrent(walk);
+    else {
+      await addFile(walk, packer);
+      closeQuietly(walk.fd);
+      walk.fd = -1;
+    }
+  }
+}
+
+/** Puts the walk's current file; where it changes meanwhile, once more behind that. */
+async function addFile(walk: Walker, packer: Packer): Promise<void> {
+  let map = await holes(walk, packer);
+  const entry = await putFile(walk, packer, map);
+  const first = packer.changed;
+  if (first === null) return;
+  const { warnings, writer } = packer;
+  if (!walk.reopen()) {
+    packer.keep();
+    return warnings.add(first.code, walk.path, first.message, true);
+  }
+  // tar's rule makes this sound for every reader: of two entries of one path the later wins.
+  packer.supersede(entry, map);
+  if (!writer.ready) await writer.wait();
+  map = await holes(walk, packer);
+  await putFile(walk, packer, map);
+  const second = packer.changed;
+  if (second === null) {
+    const message = `${first.message}; it was read again, this time without a change`;
+    warnings.add("FILE_CHANGED", walk.path, message, false);
+  } else {
+    packer.keep();
+    const message = `${second.message}, twice: it does not keep still`;
+    warnings.add("FILE_CHANGED", walk.path, message, true);
+  }
+}
+
+/** Where the walk's current file has holes: its map, else null. */
+export function holes({ stat, fd }: Walker, { pulse }: Packer): Promise<SparseMap | null> | null {
+  return stat.blocks * 512 < stat.size ? sparseMap(fd, stat.size, pulse) : null;
+}
+
+/** Puts the walk's current file with its content; `packer.changed` tells what happened to it meanwhile. */
+export async function putFile(
+  walk: Walker,
+  packer: Packer,
+  map: SparseMap | null,
+): Promise<ManifestEntry> {
+  const entry = packer.addCurrent(walk, map);
+  if (map !== null) await packer.addSparse(walk, entry, map);
+  else if (!packer.addSmallContent(walk, entry)) await packer.addContent(walk, entry);
+  return entry;
+}
+
+/**
+ * Stores the directories between the working directory and a source inside it, once each. Other
+ * sources (volumes, external paths) lie under directories that exist in archives only.
+ */
+async function addParents(source: Source, packer: Packer, done: Set<string>): Promise<void> {
+  const { archive_path, path } = source;
+  if (source.kind !== "path" || !path.endsWith(`/${archive_path}`)) return;
+  const workDir = path.slice(0, -archive_path.length);
+  const stat = new StatView();
+  for (let end = archive_path.indexOf("/"); end > 0; end = archive_path.indexOf("/", end + 1)) {
+    const parent = archive_path.slice(0, end);
+    if (done.has(parent)) continue;
+    done.add(parent);
+    if (!stat.at(AT_FDCWD, cString(workDir + parent), true) || stat.type !== "directory") continue;
+    if (!packer.writer.ready) await packer.writer.wait();
+    const xattrs = xattrsAt(cString(workDir + parent)) ?? NO_XATTRS;
+    packer.addEntry(parent, "directory", stat, NO_LINK, xattrs);
+  }
+}

@@ -3,6 +3,7 @@
  * pass asks of each entry whether it still is so.
  */
 import { statfsSync } from "node:fs";
+import { throwIfAborted } from "../core/errors.ts";
 import type { Source } from "../core/model.ts";
 import { closeQuietly, open, syncFileSystem } from "../posix/files.ts";
 import { O_NONBLOCK, O_RDONLY } from "../posix/libc.ts";
@@ -54,6 +55,9 @@ export class FirstPass implements StoredDirectories, Disposable {
 
   /** Raises what an archive's making does; what cannot be read now is not even warned of. */
   static async run(options: CreateOptions, packer: Packer): Promise<FirstPass> {
+    // What was written right before this, a dump for one, is then old enough.
+    await new Promise((resolve) => setTimeout(resolve, 1.2 * TICK_S * 1000));
+    throwIfAborted(options.signal);
     const log = newLog(options.notes_path!);
     try {
       // The kernel's own clock, whatever somebody makes this process believe.

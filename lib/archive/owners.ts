@@ -4,6 +4,9 @@ import { decodePath } from "../core/paths.ts";
 /** Gives the name's bytes, empty where the id has none. */
 export type OwnerNames = (id: number) => Uint8Array;
 
+/** Who is to own what is restored, where that is not who is recorded; null leaves one as recorded. */
+export type OwnerChoice = "this user" | { uid: number | null; gid: number | null };
+
 const NOBODY = new Uint8Array(0);
 const COLON = 0x3a;
 const NEWLINE = 0x0a;

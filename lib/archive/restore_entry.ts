@@ -17,6 +17,7 @@ import {
   setXattrOfPath,
 } from "../posix/xattr.ts";
 import type { NotRestored } from "./not_restored.ts";
+import type { OwnerChoice } from "./owners.ts";
 import type { TarEntry } from "./tar_reader.ts";
 import type { Spot, Target } from "./target.ts";
 
@@ -27,6 +28,8 @@ const SETUID_SETGID = 0o6000;
 export interface RestoreRules {
   /** Sets owners; without it everything belongs to this user. */
   owners: boolean;
+  /** The owner that everything gets, null for what stays as recorded; "this user" where nobody asks. */
+  owner?: OwnerChoice;
   /** Makes device nodes. */
   allowDevices: boolean;
   notRestored: NotRestored;
@@ -150,7 +153,7 @@ export class EntryMaker {
    * mode that is not the ACL's mask.
    */
   setMetadata(entry: Metadata, place: Place, fd: number): void {
-    const owned = this.#chown(entry, () => libc.fchown(fd, entry.uid, entry.gid) === 0);
+    const owned = this.#chown(entry, (uid, gid) => libc.fchown(fd, uid, gid) === 0);
     if (place.target.inherits) removeAcls(fd, false, entry.type === "directory");
     const set: SetXattr = (name, value) => setXattr(fd, name, value);
     if (entry.xattrs.length > 0) this.#setXattrs(entry, owned, set);
@@ -168,7 +171,7 @@ export class EntryMaker {
     try {
       const owned = this.#chown(
         entry,
-        () => libc.fchownat(fd, EMPTY, entry.uid, entry.gid, c.AT_EMPTY_PATH) === 0,
+        (uid, gid) => libc.fchownat(fd, EMPTY, uid, gid, c.AT_EMPTY_PATH) === 0,
       );
       if (place.target.inherits && entry.type !== "symlink") removeAcls(fd, true, false);
       const set: SetXattr = (name, value) => setXattrOfPath(fd, name, value);
@@ -190,14 +193,19 @@ export class EntryMaker {
   }
 
   /** True where the entry now has its recorded owner. */
-  #chown(entry: Metadata, change: () => boolean): boolean {
-    if (this.rules.owners) {
-      if (change()) return true;
+  #chown(entry: Metadata, change: (uid: number, gid: number) => boolean): boolean {
+    const { owner, owners } = this.rules;
+    if (typeof owner === "object" || (owners && owner === undefined)) {
+      const uid = owner?.uid ?? entry.uid;
+      const gid = owner?.gid ?? entry.gid;
+      if (change(uid, gid)) return uid === entry.uid && gid === entry.gid;
       this.#missed("the owner of", entry);
       return false;
     }
     if (entry.uid === this.#ids.uid && entry.gid === this.#ids.gid) return true;
-    this.rules.notRestored.add("the owner of", entry.path, "only root may set owners");
+    if (owner === undefined) {
+      this.rules.notRestored.add("the owner of", entry.path, "only root may set owners");
+    }
     return false;
   }
 
@@ -225,7 +233,12 @@ export class EntryMaker {
 
   /** Never setuid or setgid for another owner than the recorded one. */
   #mode(entry: Metadata, owned: boolean): number {
-    return owned ? entry.mode : entry.mode & ~SETUID_SETGID;
+    if (owned) return entry.mode;
+    if (this.rules.owner !== undefined && (entry.mode & SETUID_SETGID) !== 0) {
+      const why = "it does not have its owner";
+      this.rules.notRestored.add("the setuid or setgid bit of", entry.path, why);
+    }
+    return entry.mode & ~SETUID_SETGID;
   }
 
   #missed(what: string, entry: Metadata): void {

@@ -9,18 +9,20 @@ export interface Route {
   from: string;
   /** Absolute path on this host that `from` becomes; the directory it lies in must exist. */
   to: string;
+  /** Names at the start of an entry's path that are left out; an entry that has no more is not taken. */
+  strip?: number;
 }
 
 export class Routes implements Disposable {
   /** `from` without "." and slashes, the longest first; "" takes everything. */
-  readonly #open: { from: string; target: Target }[] = [];
+  readonly #open: { from: string; target: Target; strip: number }[] = [];
 
   /** Throws what `asFileFailure` makes of a target that cannot be opened. */
   constructor(routes: Route[]) {
     try {
-      for (const { from, to } of routes) {
+      for (const { from, to, strip = 0 } of routes) {
         const clean = from.replace(/^(\.\/)+|\/+$/g, "");
-        this.#open.push({ from: clean === "." ? "" : clean, target: new Target(to) });
+        this.#open.push({ from: clean === "." ? "" : clean, target: new Target(to), strip });
       }
     } catch (error) {
       this[Symbol.dispose]();
@@ -35,13 +37,15 @@ export class Routes implements Disposable {
 
   /** Where an entry goes; null where no route takes it. */
   place(path: string): Place | null {
-    for (const { from, target } of this.#open) {
-      let rest: string;
+    for (const { from, target, strip } of this.#open) {
+      let rest: string | null;
       if (from === "") rest = path === "." ? "" : path;
       else if (path === from) rest = "";
       else if (path.startsWith(from) && path[from.length] === "/") {
         rest = path.slice(from.length + 1);
       } else continue;
+      if (strip > 0) rest = stripped(rest, strip);
+      if (rest === null) return null;
       return { target, relative: target.relative(rest), shown: target.shown(rest) };
     }
     return null;
@@ -50,4 +54,14 @@ export class Routes implements Disposable {
   [Symbol.dispose](): void {
     for (const { target } of this.#open) target[Symbol.dispose]();
   }
+}
+
+/** A path without its first `count` names; null where nothing is left. */
+export function stripped(path: string, count: number): string | null {
+  let at = 0;
+  for (let left = count; left > 0; left--) {
+    at = path.indexOf("/", at) + 1;
+    if (at === 0) return null;
+  }
+  return path.slice(at);
 }

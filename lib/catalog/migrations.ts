@@ -10,7 +10,7 @@ export interface Migration {
   checksum: string;
 }
 
-const FILES = ["0001_initial.sql"];
+const FILES = ["0001_initial.sql", "0002_rollback_keep_old_days.sql"];
 
 /** All migrations this program knows, oldest first. `deno compile` needs `--include migrations`. */
 export function knownMigrations(): Migration[] {

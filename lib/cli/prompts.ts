@@ -1,5 +1,5 @@
 /** Questions to a person at a terminal; asked on standard error, so that standard output stays clean. */
-import { confirm, select } from "@inquirer/prompts";
+import { confirm, select, Separator } from "@inquirer/prompts";
 import { interrupted } from "../core/errors.ts";
 
 export interface Choice<T> {
@@ -16,15 +16,35 @@ async function stderr() {
   return context;
 }
 
-/** The value chosen; raises INTERRUPTED on Ctrl-C. */
+/** The value chosen under a line of titles, or null where q was pressed; raises INTERRUPTED on Ctrl-C. */
 export async function choose<T>(
   message: string,
+  title: string,
   choices: Choice<T>[],
   signal: AbortSignal,
-): Promise<T> {
-  return await asked(async () =>
-    await select<T>({ message, choices, pageSize: 15, loop: false }, { ...await stderr(), signal })
-  );
+): Promise<T | null> {
+  const { stdin } = await import("node:process");
+  const quit = new AbortController();
+  const onKey = (_text: string, key: { name?: string } | undefined) => {
+    if (key?.name === "q") quit.abort();
+  };
+  const config = {
+    message,
+    choices: [new Separator(`  ${title}`), ...choices],
+    default: choices.find((choice) => !choice.disabled)?.value,
+    pageSize: 15,
+    loop: false,
+  };
+  const either = AbortSignal.any([signal, quit.signal]);
+  stdin.on("keypress", onKey);
+  try {
+    return await asked(async () => await select<T>(config, { ...await stderr(), signal: either }));
+  } catch (cause) {
+    if (quit.signal.aborted && !signal.aborted) return null;
+    throw cause;
+  } finally {
+    stdin.off("keypress", onKey);
+  }
 }
 
 /** Yes or no; no is the default. Raises INTERRUPTED on Ctrl-C. */

@@ -4,25 +4,46 @@ import { Command } from "./commander.ts";
 import { DuckbackError, EXIT_CODES } from "../core/errors.ts";
 import { count, formatBytes } from "../core/units.ts";
 import type { DumpPreview } from "../operations/restore_dump.ts";
+import { integer, oneOf } from "./options.ts";
+import { putBack } from "./restore_in_place.ts";
 import type { Session } from "./session.ts";
 import { cell, facts } from "./table.ts";
+
+const ABOUT = `
+Globs: * and ? within a name, ** across directories, {a,b}, [a-z]; hidden names match too. A path takes
+all below it. A few entries are taken straight from their blocks, each checked by its SHA-256 before
+anything is written; else the whole archive is checked first.`;
 
 const EXAMPLES = `
 Examples:
   duckback restore 12 --target /tmp/look
   duckback restore 12 data/uploads docker-compose.yml --target /tmp/look
+  duckback restore 12 '**/*.{jpg,png}' --target /tmp/look --overwrite older
+  duckback restore 12 conf/app.ini --in-place     (back with: duckback rollback --undo)
   duckback restore ./shop.tar.gz --target /srv/shop
   duckback restore 12 --dump db           replace what database db holds by its dump`;
 
 export function addRestore(program: Command, session: Session) {
   program.command("restore")
-    .description("take a backup, or paths of it, out to a directory; nothing live is touched")
+    .description("take a backup, or paths of it, out to a directory beside the live stack")
     .argument("<id>", "the backup's id, or an archive's path")
-    .argument("[path...]", "archive paths to take (default: all)")
+    .argument("[path...]", "archive paths and globs to take (default: all)")
     .option("--target <dir>", "where to; made if it is not there")
+    .option("--in-place", "put one path back where it came from; services go on")
+    .option("--stop", "with --in-place: stop the services while the path is replaced")
+    .option("--strip-components <n>", "leave out so many names at the start", integer(0, 1000), 0)
+    .option(
+      "--overwrite <when>",
+      "write into a directory that is not empty; what is there stays (never), stays where it is " +
+        "not older (older), or is replaced (always)",
+      oneOf("never", "older", "always"),
+    )
+    .option("--chown <owner>", "give everything to USER[:GROUP]; setuid and setgid bits get lost")
+    .option("--no-owner", "let everything belong to you; setuid and setgid bits get lost")
     .option("--dump <service>", "feed the dump of this service back to it, while it runs")
     .option("--force", "write into a directory that is not empty; with --dump: do not ask")
     .option("--allow-devices", "make the device nodes that the archive holds (as root)")
+    .addHelpText("after", ABOUT)
     .addHelpText("after", EXAMPLES)
     .action(async (id, paths, options) => {
       const { cwd } = session.terminal;
@@ -32,7 +53,9 @@ export function addRestore(program: Command, session: Session) {
         if (options.target !== undefined || paths.length > 0) throw notBoth();
         return await feedDump(session, from, options.dump, force);
       }
+      if (options.inPlace) return await putBack(session, from, paths, options);
       if (options.target === undefined) throw noTarget();
+      if (options.chown !== undefined && !options.owner) throw notTwoOwners();
       const { restore } = await import("../operations/restore.ts");
       const done = await restore(session.context("restore"), {
         from,
@@ -40,6 +63,9 @@ export function addRestore(program: Command, session: Session) {
         target: resolve(cwd, options.target),
         force,
         allow_devices: options.allowDevices ?? false,
+        strip: options.stripComponents,
+        overwrite: options.overwrite ?? null,
+        owner: options.owner ? options.chown ?? null : false,
       });
       const { report, ...rest } = done;
       session.result(
@@ -49,6 +75,7 @@ export function addRestore(program: Command, session: Session) {
           ...facts([
             ["entries", count(report.entries, "entry", "entries")],
             ["size", formatBytes(report.bytes)],
+            ["kept", report.kept > 0 ? `${count(report.kept, "entry", "entries")} as before` : ""],
           ]),
           ...report.warnings.map((warning) =>
             `  ! ${cell(warning.path)}: ${cell(warning.message)}`
@@ -62,6 +89,12 @@ export function addRestore(program: Command, session: Session) {
 function noTarget(): DuckbackError {
   return new DuckbackError("USAGE", "Cannot restore: it was not said where to", {
     hint: "Give --target DIR; or --dump SERVICE to feed a database's dump back to it.",
+  });
+}
+
+function notTwoOwners(): DuckbackError {
+  return new DuckbackError("USAGE", "Cannot give files to --chown and to nobody", {
+    hint: "Leave out --chown or --no-owner.",
   });
 }
 

@@ -1,7 +1,6 @@
 /** Which release of which database a data directory was written by, and which one an image runs. */
 import { join } from "node:path";
 import type { Image } from "../docker/engine.ts";
-import * as posix from "../posix/mod.ts";
 
 export interface DatabaseVersion {
   kind: "postgres" | "mysql" | "mariadb";
@@ -17,21 +16,29 @@ export interface DataDirectory {
   version: DatabaseVersion;
 }
 
+/** A tree as it is on disk, or in an archive. Paths are relative, "" is its top. */
+export interface FileTree {
+  /** What lies in a directory, as far as it may matter here; nothing where it is none. */
+  list(dir: string): Map<string, "directory" | "other">;
+  /** The first bytes of a file; null where there is none. */
+  read(path: string, most: number): Promise<Uint8Array<ArrayBuffer> | null>;
+}
+
 /** Data directories lie near the top of what is mounted; a tree of uploads is not searched in full. */
 const DEEPEST = 6;
 const MOST_DIRECTORIES = 10_000;
 
 /** Finds the databases' directories in a tree, nearest first. Those whose release cannot be told are left out. */
-export function findDataDirectories(root: string): DataDirectory[] {
+export async function findDataDirectories(tree: FileTree): Promise<DataDirectory[]> {
   const found: DataDirectory[] = [];
   const waiting = [{ path: "", depth: 0 }];
   for (let n = 0; n < waiting.length && n < MOST_DIRECTORIES; n++) {
     const { path, depth } = waiting[n];
-    const entries = list(join(root, path));
+    const entries = tree.list(path);
     const isData = entries.has("PG_VERSION") && entries.has("global") ||
       entries.get("mysql") === "directory" && entries.has("ibdata1");
     if (isData) {
-      const version = versionOfData(join(root, path));
+      const version = await versionOfData(tree, path);
       if (version) found.push({ path, version });
       continue;
     }
@@ -43,56 +50,67 @@ export function findDataDirectories(root: string): DataDirectory[] {
   return found;
 }
 
-function list(dir: string): Map<string, "directory" | "other"> {
-  try {
-    const entries = [...Deno.readDirSync(dir)];
-    return new Map(
-      entries.map(({ name, isDirectory }) => [name, isDirectory ? "directory" : "other"]),
-    );
-  } catch {
-    return new Map(); // no directory, or none that may be read
-  }
+/** Names that tell a database's directory from others, and those that are read in it. */
+export function mayTell(path: string): boolean {
+  const parts = path.split("/");
+  const name = parts.at(-1)!;
+  return MARKS.has(name) || name.endsWith(".frm") && parts.at(-2) === "mysql";
 }
+
+const MARKS = new Set([
+  "PG_VERSION",
+  "global",
+  "ibdata1",
+  "mysql",
+  "aria_log_control",
+  "mariadb_upgrade_info",
+  "mysql_upgrade_info",
+  "mysql_upgrade_history",
+  "mysql.ibd",
+]);
 
 /** What the files of one data directory say of the server that wrote them last, or null. */
-export function versionOfData(dir: string): DatabaseVersion | null {
-  const postgres = read(join(dir, "PG_VERSION"));
-  if (postgres !== null) return versionOf("postgres", text(postgres));
-  const isMaria = posix.statxIfExists(join(dir, "aria_log_control")) !== null;
+export async function versionOfData(tree: FileTree, dir: string): Promise<DatabaseVersion | null> {
+  const text = async (name: string) =>
+    new TextDecoder().decode(await tree.read(join(dir, name), 4096) ?? new Uint8Array());
+  const names = tree.list(dir);
+  if (names.has("PG_VERSION")) return versionOf("postgres", await text("PG_VERSION"));
+  const isMaria = names.has("aria_log_control");
   const kind = isMaria ? "mariadb" : "mysql";
   for (const name of ["mariadb_upgrade_info", "mysql_upgrade_info"]) {
-    const version = versionOf(kind, text(read(join(dir, name))));
+    const version = names.has(name) ? versionOf(kind, await text(name)) : null;
     if (version) return version;
   }
-  return isMaria ? versionOfTables(dir, kind) : versionOfMysql(dir);
+  if (!isMaria && names.has("mysql_upgrade_history")) {
+    const version = lastOf(await text("mysql_upgrade_history"));
+    if (version) return version;
+  }
+  if (!isMaria && names.has("mysql.ibd")) {
+    const head = await tree.read(join(dir, "mysql.ibd"), 16);
+    // FIL_PAGE_SRV_VERSION of page 0 (fil0types.h): big-endian, 80036 for 8.0.36.
+    return head?.length === 16 ? fromNumber("mysql", new DataView(head.buffer).getUint32(8)) : null;
+  }
+  return await versionOfTables(tree, join(dir, "mysql"), kind);
 }
 
-/** MySQL 8 keeps a history, or notes the server's number in its dictionary's first page. */
-function versionOfMysql(dir: string): DatabaseVersion | null {
+/** MySQL 8.4 and later keep a history of the servers that brought the files up to themselves. */
+function lastOf(history: string): DatabaseVersion | null {
   try {
-    const { upgrade_history } = JSON.parse(text(read(join(dir, "mysql_upgrade_history"))));
-    const version = versionOf("mysql", upgrade_history.at(-1).version);
-    if (version) return version;
+    return versionOf("mysql", JSON.parse(history).upgrade_history.at(-1).version);
   } catch {
-    // None, or not of that form.
+    return null;
   }
-  const dictionary = read(join(dir, "mysql.ibd"), 16);
-  if (dictionary?.length === 16) {
-    // FIL_PAGE_SRV_VERSION of page 0 (fil0types.h): big-endian, 80036 for 8.0.36.
-    return fromNumber("mysql", new DataView(dictionary.buffer).getUint32(8));
-  }
-  return versionOfTables(dir, "mysql");
 }
 
 /**
  * Every .frm says at offset 51, little-endian, which server made it: 50744 for 5.7.44, 101106 for
  * 10.11.6. The newest of the system tables counts: an upgrade makes some of them anew.
  */
-function versionOfTables(dir: string, kind: "mysql" | "mariadb"): DatabaseVersion | null {
+async function versionOfTables(tree: FileTree, dir: string, kind: "mysql" | "mariadb") {
   let newest = 0;
-  for (const name of list(join(dir, "mysql")).keys()) {
+  for (const name of tree.list(dir).keys()) {
     if (!name.endsWith(".frm")) continue;
-    const head = read(join(dir, "mysql", name), 55);
+    const head = await tree.read(join(dir, name), 55);
     if (head?.length !== 55 || head[0] !== 0xfe || head[1] !== 1) continue; // a view's is text
     newest = Math.max(newest, new DataView(head.buffer).getUint32(51, true));
   }
@@ -114,9 +132,27 @@ export function versionOfImage(image: Pick<Image, "env">, name: string): Databas
     byName(env.BITNAMI_APP_NAME ?? "", env.APP_VERSION ?? "") ?? byTag(name);
 }
 
+/** Who tags images by the release of the database in them; anybody else's tag means something else. */
+const TAGGED_BY_RELEASE = [
+  "library",
+  "bitnami",
+  "bitnamilegacy",
+  "linuxserver",
+  "mysql",
+  "percona",
+  "pgvector",
+  "postgis",
+  "timescale",
+];
+
 function byTag(name: string): DatabaseVersion | null {
   const [, path, tag] = /^([^@]*?)(?::([^:/@]+))?(?:@.*)?$/.exec(name) ?? [];
-  const last = (path ?? "").split("/").at(-1)!;
+  // "registry.example:5000/postgis/postgis": the first part is no namespace.
+  const parts = (path ?? "").split("/").filter((part, n) =>
+    n > 0 || !/[.:]|^localhost$/.test(part)
+  );
+  const last = parts.pop() ?? "";
+  if (parts.length > 0 && !TAGGED_BY_RELEASE.includes(parts.join("/"))) return null;
   // "timescaledb:2.14.2-pg15", "pgvector:pg16"
   const named = /(?:^|[-_])pg(\d+)/.exec(tag ?? "");
   return named ? versionOf("postgres", named[1]) : byName(last, tag ?? "");
@@ -157,25 +193,4 @@ export function fitOf(data: DatabaseVersion, server: DatabaseVersion): Fit {
   if (major !== now_major) return "breaks";
   if (minor === null || now_minor === null || minor === now_minor) return "same";
   return data.kind === "postgres" || minor > now_minor ? "breaks" : "upgrades";
-}
-
-function read(path: string, most = 4096): Uint8Array<ArrayBuffer> | null {
-  let fd: number;
-  try {
-    fd = posix.open(path, posix.O_RDONLY | posix.O_NOFOLLOW | posix.O_NONBLOCK);
-  } catch {
-    return null;
-  }
-  try {
-    const bytes = new Uint8Array(most);
-    return bytes.slice(0, posix.readAt(fd, bytes, 0, path));
-  } catch {
-    return null; // a directory of that name
-  } finally {
-    posix.closeQuietly(fd);
-  }
-}
-
-function text(bytes: Uint8Array | null): string {
-  return new TextDecoder().decode(bytes ?? new Uint8Array());
 }

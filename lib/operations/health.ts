@@ -9,7 +9,7 @@ import { note } from "./context.ts";
 
 export type HealthOutcome = HealthReport;
 
-/** How long a container without a healthcheck must stay up to count as well. */
+/** How long a container without a healthcheck must stay up to count as well, at most. */
 export const GRACE_MS = 2_000;
 
 /**
@@ -27,7 +27,8 @@ export async function awaitHealth(
   try {
     return await waitWithSecondStart(engine, plan, {
       timeoutMs: timeout_ms,
-      graceMs: GRACE_MS,
+      // Always shorter than the wait: what just stays up must not be taken for unwell, and restarted.
+      graceMs: Math.min(GRACE_MS, timeout_ms / 2),
       onStep: (text) => note(ctx, text, "warning"),
       onWell,
       onSecondStart: (text) => note(ctx, text, "warning"),

@@ -44,7 +44,12 @@ export async function liveChanges(
   merge: boolean,
 ): Promise<Changes> {
   const comparison = new Comparison(plan, merge ? "keep" : "remove");
-  await visitIncoming(ctx, plan.record, plan.targets, (entry, live) => comparison.entry(entry, live));
+  await visitIncoming(
+    ctx,
+    plan.record,
+    plan.targets,
+    (entry, live) => comparison.entry(entry, live),
+  );
   const slice = new Slice();
   for (const [n, { live }] of plan.targets.entries()) {
     for (const look of comparison.walk(live, n)) {

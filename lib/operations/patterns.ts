@@ -35,8 +35,9 @@ export function archivePath(text: string): string {
 export class Patterns {
   readonly #patterns: Pattern[];
 
-  constructor(texts: readonly string[]) {
-    this.#patterns = texts.map((text) => compile(text));
+  /** Without `globs` each text is a path and nothing else. */
+  constructor(texts: readonly string[], { globs = true } = {}) {
+    this.#patterns = texts.map((text) => globs ? compile(text) : asPath(text));
   }
 
   /** Parts of the archive that hold all that can match. */
@@ -70,6 +71,10 @@ export class Patterns {
   get missed(): string[] {
     return this.#patterns.filter(({ found }) => !found).map(({ text }) => text);
   }
+}
+
+function asPath(text: string): Pattern {
+  return { text, literal: [archivePath(text)], glob: null, found: false };
 }
 
 function compile(text: string): Pattern {

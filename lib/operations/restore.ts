@@ -1,6 +1,7 @@
 /** `restore`: takes a backup, or parts of it, out to a directory beside the live stack. */
-import { dirname, join } from "node:path";
-import { extractArchive, type ExtractReport } from "../archive/extract.ts";
+import { dirname } from "node:path";
+import { extractArchive, type ExtractOptions, type ExtractReport } from "../archive/extract.ts";
+import type { Overwrite } from "../archive/overwrite.ts";
 import { isOurs, readThrough } from "../archive/read_through.ts";
 import { verifyArchive } from "../archive/verify.ts";
 import { DuckbackError } from "../core/errors.ts";
@@ -13,18 +14,27 @@ import type { Context } from "./context.ts";
 import { keepingCatalog, phase } from "./context.ts";
 import { beginExclusive } from "./exclusive.ts";
 import { findBackup } from "./list.ts";
-import { checkArchive, requireRestorable } from "./verify.ts";
+import { ownerChoice } from "./owner_choice.ts";
+import { archivePath } from "./patterns.ts";
+import { restorePaths } from "./restore_paths.ts";
+import { proveArchive, requireRestorable } from "./verify.ts";
 
 export interface RestoreRequest {
   /** A backup's id, or the path of an archive that no catalogue knows. */
   from: number | string;
-  /** Archive paths to take; empty takes everything. */
+  /** Archive paths and globs to take; empty takes everything. */
   paths: string[];
   /** Absolute. */
   target: string;
   force: boolean;
   /** Makes device nodes; else they are warned of. */
   allow_devices: boolean;
+  /** Names at the start of each path that are left out. */
+  strip: number;
+  /** What happens to what is in the target; null wants an empty one, unless `force`. */
+  overwrite: Overwrite | null;
+  /** Who is to own what is restored: `USER[:GROUP]`, false for this user, null for who is recorded. */
+  owner: string | false | null;
 }
 
 export interface RestoreOutcome {
@@ -35,11 +45,17 @@ export interface RestoreOutcome {
 }
 
 /**
- * Checks the archive in full first, then extracts under `target`, which is made if need be. Raises
- * ARCHIVE_CORRUPT or ARCHIVE_MISSING before anything is written; REFUSED where `target` holds
- * something already and `force` is false.
+ * Extracts under `target`, which is made if need be. What is taken is proved before anything is
+ * written: the whole archive, or a few entries of it by their SHA-256. Raises ARCHIVE_CORRUPT,
+ * ARCHIVE_MISSING, NO_SUCH_PATH; REFUSED where `target` holds something already and neither `force` nor
+ * `overwrite` says that it may.
  */
 export async function restore(ctx: Context, request: RestoreRequest): Promise<RestoreOutcome> {
+  const owner = request.owner === false
+    ? "this user" as const
+    : request.owner === null
+    ? undefined
+    : ownerChoice(request.owner);
   await using _catalog = keepingCatalog(ctx);
   using _lock = await beginExclusive(ctx);
   const action = {
@@ -47,23 +63,46 @@ export async function restore(ctx: Context, request: RestoreRequest): Promise<Re
     description: `restore ${request.from} to ${request.target}`,
     params: { ...request },
   };
+  const options = (max_bytes: number | undefined): ExtractOptions => ({
+    routes: [{ from: "", to: request.target, strip: request.strip }],
+    allow_devices: request.allow_devices,
+    overwrite: request.overwrite ?? "always",
+    owner,
+    max_bytes,
+    progress: ctx.progress,
+    signal: ctx.signal,
+  });
   return await audited(ctx, action, async () => {
-    const { archive, backup_id, max_bytes } = await checked(ctx, request.from);
-    requireRoom(request, max_bytes);
-    phase(ctx, "extract", `Extracting to ${request.target}`);
-    const report = await extractArchive(archive, {
-      routes: routes(request),
-      allow_devices: request.allow_devices,
-      max_bytes,
-      progress: ctx.progress,
-      signal: ctx.signal,
-    });
-    requireFound(request, report);
-    return { archive, backup_id, target: request.target, report };
+    const done = takesAll(request)
+      ? await restoreAll(ctx, request, options)
+      : await restorePaths(ctx, request, {
+        prove: () => checked(ctx, request.from),
+        makeRoom: (bytes) => makeRoom(request, bytes),
+        options,
+      });
+    requireSome(request, done.report);
+    return { ...done, target: request.target };
   }, ({ report }) => ({
     status: report.warnings.length > 0 ? "partial" : "completed",
     message: `${report.entries} entries, ${report.bytes} bytes`,
   }));
+}
+
+function takesAll({ paths }: RestoreRequest): boolean {
+  const cleaned = paths.map(archivePath);
+  return cleaned.length === 0 || cleaned.includes("");
+}
+
+async function restoreAll(
+  ctx: Context,
+  request: RestoreRequest,
+  options: (max_bytes: number | undefined) => ExtractOptions,
+) {
+  const { archive, backup_id, max_bytes } = await checked(ctx, request.from);
+  makeRoom(request, max_bytes ?? 0);
+  phase(ctx, "extract", `Extracting to ${request.target}`);
+  const report = await extractArchive(archive, options(max_bytes));
+  return { archive, backup_id, report };
 }
 
 /** Finds an archive and reads it in full. Raises ARCHIVE_MISSING, ARCHIVE_CORRUPT, NO_SUCH_BACKUP. */
@@ -71,7 +110,7 @@ export async function checked(ctx: Context, from: number | string) {
   if (typeof from === "number") {
     const record = await findBackup(ctx, from);
     requireRestorable(record);
-    await checkArchive(ctx, record);
+    await proveArchive(ctx, record);
     const max_bytes = record.source_bytes ?? undefined;
     return { archive: record.backup_path, backup_id: record.id, max_bytes, record };
   }
@@ -93,29 +132,30 @@ async function readInFull(ctx: Context, path: string): Promise<number | undefine
   return undefined;
 }
 
-/** Raises NOT_WRITABLE, REFUSED or DISK_FULL where `bytes` of content cannot go to the target. */
-function requireRoom(request: RestoreRequest, bytes: number | undefined) {
-  const stat = posix.statxIfExists(request.target, { follow: true });
+/** Raises NOT_WRITABLE, REFUSED or DISK_FULL where `bytes` of content cannot go to the target; makes it. */
+function makeRoom({ target, force, overwrite }: RestoreRequest, bytes: number) {
+  const stat = posix.statxIfExists(target, { follow: true });
   if (stat && stat.type !== "directory") {
     throw new DuckbackError(
       "NOT_WRITABLE",
-      `Cannot restore to "${request.target}": it is not a directory`,
-      { hint: "Choose another --target." },
+      `Cannot restore to "${target}": it is not a directory`,
+      {
+        hint: "Choose another --target.",
+      },
     );
   }
-  if (stat && !request.force && posix.readdirNames(request.target).length > 0) {
-    throw new DuckbackError("REFUSED", `Cannot restore to "${request.target}": it is not empty`, {
-      hint: "Choose an empty or new directory, or add --force to write over what is there.",
+  const mayHold = force || overwrite !== null;
+  if (stat && !mayHold && posix.readdirNames(target).length > 0) {
+    throw new DuckbackError("REFUSED", `Cannot restore to "${target}": it is not empty`, {
+      hint: "Choose an empty or new directory, or say what happens to what is there: " +
+        "--overwrite never, older or always",
     });
   }
-  if (request.paths.length === 0 && !request.force) requireSpace(request.target, bytes ?? 0);
-  const parents = request.paths.map((path) => dirname(join(request.target, clean(path))));
-  for (const dir of [request.target, ...parents]) {
-    try {
-      posix.mkdirAll(dir, 0o755);
-    } catch (cause) {
-      throw diskError(`Cannot create "${dir}"`, cause);
-    }
+  if (!mayHold) requireSpace(target, bytes);
+  try {
+    posix.mkdirAll(target, 0o755);
+  } catch (cause) {
+    throw diskError(`Cannot create "${target}"`, cause);
   }
 }
 
@@ -132,33 +172,12 @@ function requireSpace(target: string, bytes: number) {
   );
 }
 
-/** "./data/" as the archive names it: "data". Raises USAGE for a path that leads out. */
-function clean(path: string): string {
-  const parts = path.split("/").filter((part) => part !== "" && part !== ".");
-  if (parts.includes("..")) {
-    throw new DuckbackError("USAGE", `Cannot restore "${path}": a path in an archive has no ".."`);
-  }
-  return parts.join("/");
-}
-
-function routes(request: RestoreRequest) {
-  const wanted = request.paths.map(clean).filter((path) => path !== "");
-  if (wanted.length < request.paths.length || wanted.length === 0) {
-    return [{ from: "", to: request.target }];
-  }
-  const outermost = wanted.filter((path) =>
-    !wanted.some((other) => other !== path && path.startsWith(other + "/"))
-  );
-  return [...new Set(outermost)].map((path) => ({ from: path, to: join(request.target, path) }));
-}
-
-function requireFound(request: RestoreRequest, report: ExtractReport) {
-  if (report.entries > 0) return;
+/** Raises NO_SUCH_PATH where nothing was there to be restored. */
+function requireSome({ strip, from }: RestoreRequest, report: ExtractReport) {
+  if (report.entries > 0 || report.kept > 0 || strip === 0) return;
   throw new DuckbackError(
-    "NO_SUCH_BACKUP",
-    `Cannot restore ${
-      request.paths.map((path) => `"${path}"`).join(", ")
-    }: the archive holds no such path`,
-    { hint: "List its paths with `tar tf ARCHIVE`." },
+    "NO_SUCH_PATH",
+    `Cannot restore anything: no path has a name left after --strip-components ${strip}`,
+    { hint: `\`duckback ls ${from} -R\` shows the paths.` },
   );
 }

@@ -2,10 +2,12 @@
 import type { Role } from "../core/model.ts";
 import { exists } from "../repository/pending_archive.ts";
 import type { Context } from "./context.ts";
+import { treesInArchive } from "./file_tree.ts";
 import { findBackup } from "./list.ts";
 import { liveChanges } from "./live_changes.ts";
 import { planRollback } from "./rollback_plan.ts";
 import { requireRoom, roomNeeded } from "./rollback_room.ts";
+import { databasesThenAndNow } from "./then_and_now.ts";
 import { requireRestorable } from "./verify.ts";
 
 /** Raises what `rollback` would raise before it begins; what a dead run left is to be mended before. */
@@ -16,6 +18,12 @@ export async function planPreview(ctx: Context, id: number, roles: Role[], merge
   const { only_live, ...changes } = await liveChanges(ctx, plan, merge);
   const space = await roomNeeded(ctx, plan, merge ? only_live : []);
   requireRoom(space, id);
+  const trees = await treesInArchive(ctx, plan);
+  const databases = await databasesThenAndNow(
+    plan.targets.map((target, n) => ({ ...target, tree: trees[n] })),
+    plan.stack,
+    plan.engine,
+  );
   return {
     backup_id: id,
     backup_name: record.backup_name,
@@ -29,7 +37,7 @@ export async function planPreview(ctx: Context, id: number, roles: Role[], merge
     })),
     changes,
     space,
-    differences: plan.differences,
+    differences: [...plan.differences, ...databases],
     would_stop: plan.quiesce?.items.map((item) => item.service ?? item.name) ?? [],
     problems: plan.problems,
   };

@@ -7,6 +7,7 @@ import { diskError } from "../repository/durable.ts";
 import type { JournalFile } from "../repository/journal.ts";
 import type { Context } from "./context.ts";
 import { phase } from "./context.ts";
+import { treeOnDisk } from "./file_tree.ts";
 import type { RollbackPlan } from "./rollback_plan.ts";
 import { noteStaged, prepareSwap, removeStaging, stagedPath } from "./swap.ts";
 import { stepsAround } from "./swap_around.ts";
@@ -60,7 +61,7 @@ export async function stage(
     }
     noteStaged(step);
   }
-  const trees = steps.map((step) => ({ ...step, staged: stagedPath(step) }));
+  const trees = steps.map((step) => ({ ...step, tree: treeOnDisk(stagedPath(step)) }));
   const differences = await databasesThenAndNow(trees, plan.stack, plan.engine);
   for (const step of steps) {
     for (const inner of stepsAround(id, journal.data.swaps.length, step, plan.keep)) {

@@ -4,7 +4,13 @@ import { DuckbackError } from "../core/errors.ts";
 import type { BackupMetadata, Role } from "../core/model.ts";
 import type { Container, Engine } from "../docker/engine.ts";
 import type { Stack } from "../docker/stack.ts";
-import { type DatabaseVersion, findDataDirectories, fitOf, versionOfImage } from "./data_version.ts";
+import {
+  type DatabaseVersion,
+  type FileTree,
+  findDataDirectories,
+  fitOf,
+  versionOfImage,
+} from "./data_version.ts";
 
 /** One thing that is not as it was. */
 export interface Difference {
@@ -26,9 +32,9 @@ export async function thenAndNow(
   roles: Role[],
 ): Promise<Difference[]> {
   const found: Difference[] = [];
-  const add = (what: Difference["what"], subject: string, was: string | null, now: string | null) =>
-    (message: string) =>
-      found.push({ what, subject, then: was, now, breaks: false, message });
+  const add =
+    (what: Difference["what"], subject: string, was: string | null, now: string | null) =>
+    (message: string) => found.push({ what, subject, then: was, now, breaks: false, message });
   if (then.project !== stack.name) {
     add("stack_name", stack.name, then.project, stack.name)(
       `the stack was called "${then.project}" then, it is "${stack.name}" now`,
@@ -85,9 +91,9 @@ async function imagesNow(service: string, stack: Stack, engine: Engine | null) {
 export interface IncomingTree {
   /** Absolute path now. */
   live: string;
-  /** Where it lies at this moment. */
-  staged: string;
   name: string;
+  /** As it lies beside the live one, or in the archive. */
+  tree: FileTree;
 }
 
 /**
@@ -101,8 +107,8 @@ export async function databasesThenAndNow(
 ): Promise<Difference[]> {
   if (!engine) return [];
   const found: Difference[] = [];
-  for (const { live, staged, name } of trees) {
-    for (const { path, version } of findDataDirectories(staged)) {
+  for (const { live, name, tree } of trees) {
+    for (const { path, version } of await findDataDirectories(tree)) {
       const servers = await serversOf(join(live, path), version, stack, engine);
       const unfit = servers.filter((server) => fitOf(version, server.version) !== "same");
       if (unfit.length === 0 || unfit.length < servers.length) continue;
@@ -161,9 +167,10 @@ function misfit(where: string, data: DatabaseVersion, server: Server): Differenc
     then,
     now,
     breaks,
-    message: `${where} was written by ${then}, ${service} (${image}) runs ${now}` + (breaks
-      ? " and would not start on it"
-      : " and brings it up to itself: an older server cannot read it after that"),
+    message: `${where} was written by ${then}, ${service} (${image}) runs ${now}` +
+      (breaks
+        ? " and would not start on it"
+        : " and brings it up to itself: an older server cannot read it after that"),
   };
 }
 
@@ -177,7 +184,8 @@ export function refuseBreaking(differences: Difference[], backup_id: number, for
       breaking.map((difference) => difference.message).join("; ")
     }. Nothing was changed`,
     {
-      hint: "Put the image of that release back into the compose file first and make the container " +
+      hint:
+        "Put the image of that release back into the compose file first and make the container " +
         "anew (docker compose up -d); to go on all the same, add --force.",
       details: { differences },
     },

@@ -1,4 +1,5 @@
 /** `backup verify`: an archive is what its record says, read back from the disk in full. */
+import { matchArchive } from "../archive/hash_file.ts";
 import { verifyArchive, type VerifyReport } from "../archive/verify.ts";
 import { asDuckbackError, DuckbackError } from "../core/errors.ts";
 import type { BackupRecord } from "../core/model.ts";
@@ -105,6 +106,20 @@ export async function checkArchive(ctx: Context, record: BackupRecord): Promise<
     totals: { files: record.file_count ?? 0, bytes: record.source_bytes ?? 0 },
     signal: ctx.signal,
   });
+}
+
+/**
+ * Makes sure that nothing is taken from a damaged archive: one that was read back in full once must
+ * still be the same to the bit, any other is read in full now. Raises what `checkArchive` does.
+ */
+export async function proveArchive(ctx: Context, record: BackupRecord): Promise<void> {
+  if (record.verify_status !== "passed" || record.backup_hash === null) {
+    return void await checkArchive(ctx, record);
+  }
+  requireArchive(record);
+  phase(ctx, "verify", `Checking the SHA-256 of ${record.backup_name}`);
+  const { progress, signal } = ctx;
+  await matchArchive(record.backup_path, record.backup_hash, { progress, signal });
 }
 
 /** Raises ARCHIVE_MISSING where a backup failed, is not done, or has lost its archive. */

@@ -9,11 +9,14 @@ import { CORPORA, type CorpusTree, ensureCorpus } from "./corpora.ts";
 import { run } from "./measure.ts";
 import { markdown, type Results } from "./report.ts";
 import { compete, type Standing } from "./rounds.ts";
+import { measureSingle } from "./single.ts";
 import { measureStack } from "./stack.ts";
 
 const PROJECT = new URL("../../", import.meta.url).pathname;
-const NAMES = [...CORPORA.map((corpus) => corpus.name), "start", "stack"];
+const NAMES = [...CORPORA.map((corpus) => corpus.name), "start", "single", "stack"];
 const STARTS = 9;
+/** A round of it takes five minutes, and what it measures differs by factors. */
+const STACK_ROUNDS = 1;
 
 async function main(): Promise<number> {
   const { values } = parseArgs({
@@ -88,16 +91,19 @@ async function bench(
     const job = { title: "start", tree, contenders, keep: true };
     jobs.set("start", new Map([["start", await compete(job, STARTS, dir, absent)]]));
   }
+  if (wanted.includes("single")) {
+    jobs.set("single", await measureSingle(binary, rounds, quick, dir, absent));
+  }
   let stack: Results["stack"] = [];
   if (wanted.includes("stack")) {
-    stack = await measureStack(binary, rounds, quick).catch((error) => {
+    stack = await measureStack(binary, STACK_ROUNDS, quick).catch((error) => {
       console.error(`stack: ${error.message}`);
       absent.add("a Docker engine with docker-compose");
       return [];
     });
   }
   return {
-    machine: machine(),
+    machine: [...machine(), await fileSystem(dir)],
     versions: await versions(),
     date: new Date().toISOString().slice(0, 10),
     ...{ rounds, quick, jobs, trees, stack },
@@ -115,6 +121,11 @@ function machine(): string[] {
     `Linux ${Deno.osRelease()}`,
     `Load average at the end of the run (1, 5, 15 minutes): ${load}`,
   ];
+}
+
+async function fileSystem(dir: string): Promise<string> {
+  const type = (await run(["stat", "-f", "-c", "%T", dir])).trim();
+  return `Corpora, archives and what is restored lie on ${type}`;
 }
 
 async function versions(): Promise<string[]> {

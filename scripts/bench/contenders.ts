@@ -134,7 +134,7 @@ function duckbackRestore(binary: string, name: string, options: string[]): Conte
   const home = (place: Place) => join(place.dir, "home");
   return restoreOf(
     name,
-    duckback(binary, name, [...options, NO_VERIFY]),
+    duckback(binary, name, options),
     (
       place,
     ) => [binary, "--home", home(place), "--quiet", "restore", "1", "--target", target(place)],
@@ -149,7 +149,7 @@ function tarRestore(name: string, compressor: string, decompressor: string): Con
   );
 }
 
-/** The first one is what ratios are taken of; it verifies the archive before it extracts. */
+/** The first one is what ratios are taken of; it checks the SHA-256 of the archive before it extracts. */
 export function restores(binary: string): Contender[] {
   return [
     duckbackRestore(binary, "duckback, gzip", GZIP),

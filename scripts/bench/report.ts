@@ -20,8 +20,10 @@ export interface Results {
 const JOBS: Record<string, string> = {
   gzip: "Full backup, gzip 6",
   zstd: "Full backup, zstd 3",
-  restore: "Restore (duckback verifies the archive first, then extracts)",
+  restore: "Restore (duckback checks the SHA-256 of the archive first, then extracts)",
   start: "Start",
+  "single gzip": "One file of 10 KB out of an archive of 5 GB, gzip",
+  "single zstd": "One file of 10 KB out of an archive of 5 GB, zstd",
 };
 
 const mb = (bytes: number) => (bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0);
@@ -125,7 +127,7 @@ export function markdown(results: Results): string {
   }
   if (results.stack.length > 0) {
     parts.push(
-      "## stack: how long services are down (gzip 6; a container changes 20 MB during the first pass)",
+      "## stack: how long services are down (gzip 6; a container changes 20 MB during the first pass; one round; on the disk under the engine)",
       stack(results.stack),
     );
   }

@@ -8,20 +8,13 @@
  */
 import Module from "node:module";
 import { dirname, join } from "node:path";
-import { isUnused } from "./unused.ts";
 import { packageKey, packageOf, PACKAGES, type PackagesIndex } from "./package_key.ts";
 import { type PayloadFile, readFully, readIndex } from "./payload.ts";
+import { isUnused } from "./unused.ts";
 
 const SELF = "/proc/self/exe";
 const O_RDONLY_CLOEXEC = 0o2000000;
 const MFD_CLOEXEC = 1;
-
-const libc = Deno.dlopen("libc.so.6", {
-  open: { parameters: ["buffer", "i32"], result: "i32" },
-  close: { parameters: ["i32"], result: "i32" },
-  memfd_create: { parameters: ["buffer", "u32"], result: "i32" },
-  sendfile: { parameters: ["i32", "i32", "buffer", "usize"], result: "isize" },
-});
 
 /** The parts of node's module loader that are used here; they have no types. */
 interface ModuleLoader {
@@ -100,7 +93,8 @@ for (const extension of [".js", ".cjs"]) {
 
 /** The file that a relative path means in the file `from`; null where it is no plain one. */
 function beside(request: string, from: string | undefined): string | null {
-  if (from === undefined || !/^\.\.?\//.test(request) || request.endsWith("/")) return null;
+  if (from === undefined || packageKey(from) === null) return null;
+  if (!/^\.\.?\//.test(request) || request.endsWith("/")) return null;
   const path = join(dirname(from), request);
   const names = /\.(js|cjs|json)$/.test(path) ? [path] : [`${path}.js`];
   return names.find(isFile) ?? null;
@@ -139,10 +133,16 @@ function loadDuckdb(loadAddon: (path: string) => void): void {
 /** Copies a library of the executable into anonymous memory; returns a path that leads there. */
 function inMemory(name: string): string {
   const { offset, length } = find(name);
+  const libc = Deno.dlopen("libc.so.6", {
+    open: { parameters: ["buffer", "i32"], result: "i32" },
+    close: { parameters: ["i32"], result: "i32" },
+    memfd_create: { parameters: ["buffer", "u32"], result: "i32" },
+    sendfile: { parameters: ["i32", "i32", "buffer", "usize"], result: "isize" },
+  });
   const { open, close, memfd_create, sendfile } = libc.symbols;
   const self = open(cString(SELF), O_RDONLY_CLOEXEC);
-  if (self < 0) throw new Error(`${SELF} cannot be opened (is /proc mounted?)`);
   try {
+    if (self < 0) throw new Error(`${SELF} cannot be opened (is /proc mounted?)`);
     const memory = memfd_create(cString(name), MFD_CLOEXEC);
     if (memory < 0) throw new Error("the kernel refuses memfd_create");
     const position = new BigInt64Array([BigInt(offset)]);
@@ -155,7 +155,8 @@ function inMemory(name: string): string {
     // this one, by its path. The library's mapping holds the memory anyway.
     return `/proc/self/fd/${memory}`;
   } finally {
-    close(self);
+    if (self >= 0) close(self);
+    libc.close();
   }
 }
 

@@ -101,7 +101,8 @@ Deno.test("a volume that was deleted is made again, but not by a look", async ()
 Deno.test("SIGINT twice, SIGTERM after it: services run before the exit", async () => {
   await using place = new Place();
   await using stack = await createSampleStack({ big_bytes: 30_000_000 });
-  const child = place.start(["backup", "create"], { cwd: stack.dir });
+  const slowly = ["backup", "create", "--no-precopy", "--level", "9"];
+  const child = place.start(slowly, { cwd: stack.dir });
   await until("db is down", async () => (await stack.container("db")).state === "exited");
   for (const signal of ["SIGINT", "SIGINT", "SIGTERM"] as const) child.kill(signal);
   const { code } = await finished(child);

@@ -9,7 +9,7 @@ const ROOT = new URL("../../", import.meta.url).pathname;
 export const BINARY = join(ROOT, "dist/duckback");
 
 /** `DUCKBACK_E2E_SOURCE=1` runs main.ts instead: for work on a test, never in CI. */
-const COMMAND = Deno.env.get("DUCKBACK_E2E_SOURCE")
+export const COMMAND = Deno.env.get("DUCKBACK_E2E_SOURCE")
   ? [Deno.execPath(), "run", "-A", "--quiet", join(ROOT, "main.ts")]
   : [BINARY];
 

@@ -96,9 +96,10 @@ Deno.test("JournalFile.finish() keeps a journal that still has services to start
   inTemp((dir) => {
     const home = homeAt(dir);
     const file = JournalFile.create(home, journal());
-    file.save({ plan: { items: [1] } });
+    const plan = { items: [{ id: "a", name: "web" }] };
+    file.save({ plan });
     file.finish();
-    assert.deepEqual(JournalFile.read(listJournals(home)[0]).data.plan, { items: [1] });
+    assert.deepEqual(JournalFile.read(listJournals(home)[0]).data.plan, plan);
     file.save({ plan: null });
     file.finish();
     assert.deepEqual(listJournals(home), []);

@@ -10,6 +10,8 @@ import {
   readIndex,
 } from "../../../scripts/compile/payload.ts";
 import { arMember } from "../../../scripts/compile/libdeflate.ts";
+import { packageKey, packageOf, type PackagesIndex } from "../../../scripts/compile/package_key.ts";
+import { scriptsOf } from "../../../scripts/compile/packages.ts";
 import { TARGETS } from "../../../scripts/compile/targets.ts";
 import { isStale } from "../../../scripts/test.ts";
 
@@ -124,6 +126,33 @@ Deno.test("arMember() finds a file in an ar archive, however long those before i
   assert.equal(new TextDecoder().decode(arMember(bytes, "data.tar.xz")), "the data");
   assert.equal(new TextDecoder().decode(arMember(bytes, "debian-binary")), "2.0");
   assert.throws(() => arMember(bytes, "control.tar.xz"), /has no control/);
+});
+
+Deno.test("scriptsOf() makes one script of each package of many files, which give what they gave", () => {
+  const sources = Object.fromEntries(
+    ["a", "b", "c", "d"].map((name) => [`@x/y/1.0.0/lib/${name}.js`, `exports.v = "${name}€";`]),
+  );
+  const bytes = scriptsOf({ ...sources, "few/1.0.0/index.js": "// one file" });
+  const end = bytes.indexOf(0x0a);
+  const index: PackagesIndex = JSON.parse(new TextDecoder().decode(bytes.subarray(0, end)));
+  assert.deepEqual(Object.keys(index), ["@x/y/1.0.0"]);
+  const [at, length] = index["@x/y/1.0.0"];
+  const script = new TextDecoder().decode(bytes.subarray(end + 1 + at, end + 1 + at + length));
+  const functions = (0, eval)(script);
+  assert.deepEqual(Object.keys(functions), Object.keys(sources));
+  const exports: { v?: string } = {};
+  functions["@x/y/1.0.0/lib/b.js"](exports);
+  assert.equal(exports.v, "b€");
+  assert.throws(() => scriptsOf({ ...sources, "@x/y/1.0.0/e.js": "return }" }), SyntaxError);
+});
+
+Deno.test("packageKey() names a package's file alike in the cache and in a binary", () => {
+  const key = "@duckdb/node-api/1.5.5-r.5/lib/index.js";
+  assert.equal(packageKey(`/root/.cache/deno/npm/registry.npmjs.org/${key}`), key);
+  assert.equal(packageKey(`/tmp/deno-compile-x/.deno_compile_node_modules/localhost/${key}`), key);
+  assert.equal(packageKey("/work/main/lib/a.js"), null);
+  assert.equal(packageOf(key), "@duckdb/node-api/1.5.5-r.5");
+  assert.equal(packageOf("yaml/2.9.1/dist/index.js"), "yaml/2.9.1");
 });
 
 Deno.test("isStale() sees a missing executable and a changed source, in any depth", async () => {

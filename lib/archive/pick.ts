@@ -1,0 +1,44 @@
+/** Takes single entries straight out of their blocks, each proved before anything is written. */
+import type { ManifestEntry } from "../core/model.ts";
+import { silent } from "../core/progress.ts";
+import { asFileFailure, PosixError } from "../posix/posix_error.ts";
+import type { ExtractOptions, ExtractReport } from "./extract.ts";
+import { Pulse } from "./pulse.ts";
+import { Restore } from "./restore.ts";
+import { SeekReader } from "./seek_reader.ts";
+
+export interface PickOptions extends ExtractOptions {
+  /** Entries that picked hard links point to, where those are not picked; in the archive's order. */
+  sources: readonly ManifestEntry[];
+}
+
+const NOTHING = { entry() {}, data() {}, hole() {}, end() {} };
+
+/**
+ * Restores the entries of `rows`, which are in the archive's order, parents before what lies in them.
+ * Reads their blocks twice and no others: every file's SHA-256 is right before the first is written.
+ * Throws as `extractArchive` does.
+ */
+export async function extractPicked(
+  path: string,
+  rows: readonly ManifestEntry[],
+  options: PickOptions,
+): Promise<ExtractReport> {
+  const { signal, sources, progress = silent, totals } = options;
+  using reader = new SeekReader(path, signal);
+  using restore = new Restore(path, options);
+  const pulse = new Pulse(signal, progress, restore, totals);
+  const pause = () => pulse.due() ? pulse.beat() : undefined;
+  try {
+    for (const row of [...rows, ...sources]) await reader.read(row, NOTHING, pause);
+    for (const row of rows) await reader.read(row, restore, pause);
+    if (restore.beginSecondPass()) {
+      for (const row of sources) await reader.read(row, restore, pause);
+    }
+    await restore.finish(pulse);
+  } catch (error) {
+    throw error instanceof PosixError ? asFileFailure(error, "restore") : error;
+  }
+  pulse.report();
+  return restore.report();
+}

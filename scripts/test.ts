@@ -7,6 +7,8 @@ import { PROJECT } from "./compile/project.ts";
 import { stepTally, type Tally, tallyLine } from "./tally.ts";
 
 const SUITES = ["unit", "integration", "e2e"];
+/** Test files that run at the same time, where they may. */
+const JOBS = Math.min(3, Math.max(2, navigator.hardwareConcurrency));
 /** What dist/duckback is made of. */
 const SOURCES = [
   "main.ts",
@@ -23,7 +25,7 @@ async function run(command: string, args: string[]): Promise<{ code: number; out
   const child = new Deno.Command(command, {
     args,
     cwd: PROJECT,
-    env: { NO_COLOR: "1" },
+    env: { NO_COLOR: "1", DENO_JOBS: String(JOBS) },
     stdin: "null",
     stdout: "piped",
   }).spawn();
@@ -102,7 +104,9 @@ async function suite(name: string): Promise<Tally> {
       if (code !== 0) return stepTally(output, code);
     }
   }
-  const { code, output } = await run(Deno.execPath(), ["test", "-A", `tests/${name}`]);
+  // End-to-end tests wait for containers most of the time; each has a stack and a home of its own.
+  const parallel = name === "e2e" ? ["--parallel"] : [];
+  const { code, output } = await run(Deno.execPath(), ["test", "-A", ...parallel, `tests/${name}`]);
   return stepTally(output, code);
 }
 

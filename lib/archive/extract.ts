@@ -26,6 +26,8 @@ export interface ExtractOptions {
   owner?: OwnerChoice;
   /** Of the entries that a route takes, those for which this is true; all where it is not given. */
   wanted?: (path: string) => boolean;
+  /** For few entries: each is flushed to disk by itself, not all that waits to be written there. */
+  flush_each?: boolean;
   /** What happens to what is there already; by default it does not stay. */
   overwrite?: Overwrite;
   /** Makes device nodes; else they are warned of. */

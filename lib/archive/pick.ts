@@ -12,6 +12,9 @@ export interface PickOptions extends ExtractOptions {
   sources: readonly ManifestEntry[];
 }
 
+/** Entries that are flushed to disk one by one faster than all that waits to be written. */
+const FEW = 50;
+
 const NOTHING = { entry() {}, data() {}, hole() {}, end() {} };
 
 /**
@@ -26,14 +29,17 @@ export async function extractPicked(
 ): Promise<ExtractReport> {
   const { signal, sources, progress = silent, totals } = options;
   using reader = new SeekReader(path, signal);
-  using restore = new Restore(path, options);
+  using restore = new Restore(path, { ...options, flush_each: rows.length <= FEW });
   const pulse = new Pulse(signal, progress, restore, totals);
   const pause = () => pulse.due() ? pulse.beat() : undefined;
   try {
     for (const row of [...rows, ...sources]) await reader.read(row, NOTHING, pause);
     for (const row of rows) await reader.read(row, restore, pause);
     if (restore.beginSecondPass()) {
-      for (const row of sources) await reader.read(row, restore, pause);
+      // Also of what is picked: something else may have been kept in its place.
+      for (const row of [...sources, ...rows]) {
+        if (restore.awaits(row.path)) await reader.read(row, restore, pause);
+      }
     }
     await restore.finish(pulse);
   } catch (error) {

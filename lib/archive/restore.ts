@@ -8,6 +8,7 @@ import { fstat } from "../posix/stat.ts";
 import { corrupt } from "./corrupt.ts";
 import { DirectoryLog } from "./directory_log.ts";
 import type { ExtractOptions, ExtractReport } from "./extract.ts";
+import { FlushEach } from "./flush_each.ts";
 import { NotRestored } from "./not_restored.ts";
 import { Overwriting } from "./overwrite.ts";
 import type { Pulse } from "./pulse.ts";
@@ -50,11 +51,13 @@ export class Restore implements TarHandler, Disposable {
   #again = false;
   readonly #space = new Space();
   readonly #existing: Overwriting;
+  readonly #each: FlushEach | null;
 
   constructor(readonly archive: string, readonly options: ExtractOptions) {
     const rules = {
       owners: options.owners ?? effectiveIds().uid === 0,
       owner: options.owner,
+      flush: options.flush_each,
       allowDevices: options.allow_devices ?? false,
       notRestored: this.notRestored,
     };
@@ -66,6 +69,7 @@ export class Restore implements TarHandler, Disposable {
       },
       (state, entry) => this.#corrupt(state, entry),
     );
+    this.#each = options.flush_each ? new FlushEach() : null;
     this.#existing = new Overwriting(options.overwrite ?? "always");
     this.#routes = new Routes(options.routes);
   }
@@ -95,6 +99,7 @@ export class Restore implements TarHandler, Disposable {
     const place = this.#place(entry.path);
     if (place === null || this.#existing.keeps(entry, place)) return;
     if (!this.#again) this.entries++;
+    this.#each?.note(entry, place);
     switch (entry.type) {
       case "file":
         if (!this.#again) this.files++;
@@ -180,6 +185,11 @@ export class Restore implements TarHandler, Disposable {
     return this.#unlinked.size > 0;
   }
 
+  /** True where hard links wait for the content of the entry at an archive path. */
+  awaits(path: string): boolean {
+    return this.#unlinked.has(path);
+  }
+
   /** Second pass: makes the links that wait for `entry` out of its content. */
   #fetch(entry: TarEntry): void {
     const waiting = this.#unlinked.get(entry.path);
@@ -214,6 +224,11 @@ export class Restore implements TarHandler, Disposable {
       if (!this.#directories.counts(directory, place.shown)) continue;
       this.#maker.setMetadata(entry, place, place.target.directory(place.relative));
     }
+    if (this.#each !== null) this.#each.flush();
+    else await this.#flushFileSystems();
+  }
+
+  async #flushFileSystems(): Promise<void> {
     const synced = new Set<number>();
     for (const target of this.#routes.targets) {
       const { dev } = fstat(target.rootFd);

@@ -2,7 +2,7 @@
 import { encodePath } from "../core/paths.ts";
 import { DuckbackError } from "../core/errors.ts";
 import { cBytes, EMPTY } from "../posix/c_string.ts";
-import { close, closeQuietly, openAt } from "../posix/files.ts";
+import { close, closeQuietly, fsync, openAt } from "../posix/files.ts";
 import * as c from "../posix/libc.ts";
 import { libc } from "../posix/libc.ts";
 import { effectiveIds, timespecs } from "../posix/names.ts";
@@ -24,15 +24,16 @@ import type { Spot, Target } from "./target.ts";
 /** Made with: for the owner alone, until content, owner and mode are there. */
 const NEW_FILE = c.O_WRONLY | c.O_CREAT | c.O_EXCL | c.O_NOFOLLOW | c.O_NOCTTY;
 const SETUID_SETGID = 0o6000;
+const NOT_OWNED = "it does not have its owner";
 
 export interface RestoreRules {
   /** Sets owners; without it everything belongs to this user. */
   owners: boolean;
-  /** The owner that everything gets, null for what stays as recorded; "this user" where nobody asks. */
   owner?: OwnerChoice;
   /** Makes device nodes. */
   allowDevices: boolean;
   notRestored: NotRestored;
+  flush?: boolean; // each file
 }
 
 /** A place on disk: which target, and where in it. */
@@ -81,6 +82,7 @@ export class EntryMaker {
   /** Gives a file that has its content its metadata, and closes it. Throws PosixError. */
   closeFile(entry: TarEntry, place: Place, fd: number): void {
     this.setMetadata(entry, place, fd);
+    if (this.rules.flush) fsync(fd, place.shown);
     close(fd, place.shown);
   }
 
@@ -215,7 +217,7 @@ export class EntryMaker {
       if (ACLS[name] !== undefined || value === null) continue;
       const what = name === CAPABILITY ? "the capabilities of" : `the attribute ${kindOf(name)} of`;
       if (name === CAPABILITY && !owned) {
-        this.rules.notRestored.add(what, entry.path, "it does not have its owner");
+        this.rules.notRestored.add(what, entry.path, NOT_OWNED);
       } else if (!set(name, value)) this.#missed(what, entry);
     }
   }
@@ -235,8 +237,7 @@ export class EntryMaker {
   #mode(entry: Metadata, owned: boolean): number {
     if (owned) return entry.mode;
     if (this.rules.owner !== undefined && (entry.mode & SETUID_SETGID) !== 0) {
-      const why = "it does not have its owner";
-      this.rules.notRestored.add("the setuid or setgid bit of", entry.path, why);
+      this.rules.notRestored.add("the setuid or setgid bit of", entry.path, NOT_OWNED);
     }
     return entry.mode & ~SETUID_SETGID;
   }

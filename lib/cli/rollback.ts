@@ -93,7 +93,10 @@ async function main(
   if (options.listJson) {
     return session.result(await listDocument(session.context(command)), () => []);
   }
-  if (options.undo) return await undo(session, ask, start_services);
+  if (options.undo) {
+    if (options.dryRun) throw noDryUndo();
+    return await undo(session, ask, start_services);
+  }
   const ctx = session.context(command);
   if (!options.dryRun) {
     // What one is shown and asked about must be the stack as it is when the rollback begins.
@@ -111,6 +114,8 @@ async function main(
         () => previewLines(preview, most),
       );
     }
+    const { refuseBreaking } = await import("../operations/then_and_now.ts");
+    refuseBreaking(preview.differences, chosen, false);
     const lines = previewLines(preview, LISTED.question);
     await confirm(session, [...lines, `Roll back to backup ${chosen}?`]);
   }
@@ -128,6 +133,12 @@ async function main(
     () => outcomeLines(outcome, session.out_style),
     outcome.problems.length > 0 ? EXIT_CODES.PARTIAL : 0,
   );
+}
+
+function noDryUndo(): DuckbackError {
+  return new DuckbackError("USAGE", "Cannot try --undo out: --dry-run does not go with it", {
+    hint: "An undo can be undone: call it twice.",
+  });
 }
 
 async function confirm(session: Session, lines: string[]) {

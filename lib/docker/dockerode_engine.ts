@@ -4,7 +4,13 @@ import type { Readable } from "node:stream";
 import Docker from "dockerode";
 import { DuckbackError } from "../core/errors.ts";
 import { clientOptions } from "./client_options.ts";
-import { commandLine, type ContainerJson, toContainer, toImage, toVolume } from "./container_json.ts";
+import {
+  commandLine,
+  type ContainerJson,
+  toContainer,
+  toImage,
+  toVolume,
+} from "./container_json.ts";
 import { type Endpoint, resolveEndpoint } from "./endpoint.ts";
 import type {
   Container,

@@ -2,6 +2,7 @@
 import type { Role } from "../core/model.ts";
 import { exists } from "../repository/pending_archive.ts";
 import type { Context } from "./context.ts";
+import { phase } from "./context.ts";
 import { treesInArchive } from "./file_tree.ts";
 import { findBackup } from "./list.ts";
 import { liveChanges } from "./live_changes.ts";
@@ -15,6 +16,7 @@ export async function planPreview(ctx: Context, id: number, roles: Role[], merge
   const record = await findBackup(ctx, id);
   requireRestorable(record);
   const plan = await planRollback(ctx, record, roles, true);
+  phase(ctx, "measure", "Comparing the backup with what is there");
   const { only_live, ...changes } = await liveChanges(ctx, plan, merge);
   const space = await roomNeeded(ctx, plan, merge ? only_live : []);
   requireRoom(space, id);

@@ -61,7 +61,10 @@ export async function stage(
     }
     noteStaged(step);
   }
-  const trees = steps.map((step) => ({ ...step, tree: treeOnDisk(stagedPath(step)) }));
+  const trees = plan.targets.map((target, n) => ({
+    ...target,
+    tree: treeOnDisk(stagedPath(steps[n])),
+  }));
   const differences = await databasesThenAndNow(trees, plan.stack, plan.engine);
   for (const step of steps) {
     for (const inner of stepsAround(id, journal.data.swaps.length, step, plan.keep)) {

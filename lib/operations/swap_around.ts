@@ -42,10 +42,14 @@ export function* stepsAround(
   }
 }
 
-/** Outermost first: "/a" and ["/a/b/c/home"] give "/a/b" and "/a/b/c". */
+/**
+ * Outermost first: "/a" and ["/a/b/c/home"] give "/a/b" and "/a/b/c". What lies in something that
+ * stays (backups in the home) stays with it.
+ */
 export function directoriesBetween(live: string, keep: string[]): string[] {
   const found = new Set<string>();
-  for (const path of keep.filter((path) => path.startsWith(live + "/"))) {
+  const outermost = keep.filter((path) => !keep.some((other) => path.startsWith(other + "/")));
+  for (const path of outermost.filter((path) => path.startsWith(live + "/"))) {
     for (let dir = dirname(path); dir !== live; dir = dirname(dir)) found.add(dir);
   }
   return [...found].sort((a, b) => a.length - b.length);

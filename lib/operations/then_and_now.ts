@@ -1,8 +1,8 @@
 /** What differs between the stack as a backup knew it and as it is: told before anything is replaced. */
 import { join } from "node:path";
 import { DuckbackError } from "../core/errors.ts";
-import type { BackupMetadata, Role } from "../core/model.ts";
-import type { Container, Engine } from "../docker/engine.ts";
+import type { BackupMetadata, Role, Source } from "../core/model.ts";
+import type { Container, Engine, Image } from "../docker/engine.ts";
 import type { Stack } from "../docker/stack.ts";
 import {
   type DatabaseVersion,
@@ -84,7 +84,17 @@ async function imagesNow(service: string, stack: Stack, engine: Engine | null) {
   }
   const name = stack.services.find((one) => one.name === service)?.image ?? null;
   if (name === null) return [];
-  return [{ name, id: (await engine?.inspectImage(name))?.id ?? "" }];
+  return [{ name, id: (await imageNow(engine, name))?.id ?? "" }];
+}
+
+/** Null where this machine has none of that name, or the engine does not take it for a name. */
+async function imageNow(engine: Engine | null, name: string): Promise<Image | null> {
+  try {
+    return await engine?.inspectImage(name) ?? null;
+  } catch (cause) {
+    if (cause instanceof DuckbackError && cause.code === "DOCKER_FAILED") return null;
+    throw cause;
+  }
 }
 
 /** A tree that would come in, and where it would lie. */
@@ -92,13 +102,15 @@ export interface IncomingTree {
   /** Absolute path now. */
   live: string;
   name: string;
+  source: Pick<Source, "kind" | "role">;
   /** As it lies beside the live one, or in the archive. */
   tree: FileTree;
 }
 
 /**
- * Compares the release that wrote each data directory in what would come in with the one that the
- * containers which mount it run. What cannot be told is not told. Raises DOCKER_UNREACHABLE.
+ * Compares the release that wrote each data directory in what would come in with the one that its
+ * services run: by their containers, and where they have none by the compose files, if these stay.
+ * What cannot be told is not told. Raises DOCKER_UNREACHABLE.
  */
 export async function databasesThenAndNow(
   trees: IncomingTree[],
@@ -107,9 +119,16 @@ export async function databasesThenAndNow(
 ): Promise<Difference[]> {
   if (!engine) return [];
   const found: Difference[] = [];
-  for (const { live, name, tree } of trees) {
+  for (const { live, name, source, tree } of trees) {
     for (const { path, version } of await findDataDirectories(tree)) {
-      const servers = await serversOf(join(live, path), version, stack, engine);
+      const dir = join(live, path);
+      const users = [
+        ...stack.containers.filter((one) => sees(one, dir)),
+        ...trees.some((one) => one.source.role === "app")
+          ? []
+          : withoutContainer(stack, dir, source.kind === "volume" ? name : null),
+      ];
+      const servers = await serversOf(users, version, engine);
       const unfit = servers.filter((server) => fitOf(version, server.version) !== "same");
       if (unfit.length === 0 || unfit.length < servers.length) continue;
       found.push(misfit(join(name, path), version, unfit[0]));
@@ -118,32 +137,27 @@ export async function databasesThenAndNow(
   return found;
 }
 
-interface Server {
-  service: string;
-  image: string;
-  version: DatabaseVersion;
-}
-
-/** Containers that see `dir` and run a database of its family. */
-async function serversOf(
-  dir: string,
-  data: DatabaseVersion,
-  stack: Stack,
-  engine: Engine,
-): Promise<Server[]> {
-  const servers: Server[] = [];
-  for (const container of stack.containers.filter((one) => sees(one, dir))) {
-    const image = await engine.inspectImage(container.image_id);
-    const version = versionOfImage(image ?? { env: {} }, container.image);
-    if (!version || (version.kind === "postgres") !== (data.kind === "postgres")) continue;
-    const { service, name } = container;
-    servers.push({ service: service ?? name, image: container.image, version });
-  }
-  return servers;
-}
+type User = Pick<Container, "service" | "name" | "image" | "image_id">;
 
 function sees({ mounts }: Container, dir: string): boolean {
-  return mounts.some(({ source }) => source !== "" && `${dir}/`.startsWith(`${real(source)}/`));
+  return mounts.some(({ source }) => source !== "" && isIn(dir, source));
+}
+
+/** Services that are to have the directory, or the volume, once they are made. */
+function withoutContainer(stack: Stack, dir: string, volume: string | null): User[] {
+  const made = new Set(stack.containers.map(({ service }) => service));
+  return stack.services.filter(({ name, image, mounts }) =>
+    image !== null && !made.has(name) &&
+    mounts.some(({ type, source }) =>
+      source !== null && (type === "volume"
+        ? volume === `${stack.name}_${source}` || volume === source
+        : type === "bind" && isIn(dir, source))
+    )
+  ).map(({ name, image }) => ({ service: name, name, image: image!, image_id: image! }));
+}
+
+function isIn(dir: string, source: string): boolean {
+  return `${dir}/`.startsWith(`${real(source)}/`);
 }
 
 function real(path: string): string {
@@ -152,6 +166,23 @@ function real(path: string): string {
   } catch {
     return path;
   }
+}
+
+interface Server {
+  service: string;
+  image: string;
+  version: DatabaseVersion;
+}
+
+/** Those of them that run a database of its family. */
+async function serversOf(users: User[], data: DatabaseVersion, engine: Engine): Promise<Server[]> {
+  const servers: Server[] = [];
+  for (const { service, name, image, image_id } of users) {
+    const version = versionOfImage(await imageNow(engine, image_id) ?? { env: {} }, image);
+    if (!version || (version.kind === "postgres") !== (data.kind === "postgres")) continue;
+    servers.push({ service: service ?? name, image, version });
+  }
+  return servers;
 }
 
 const TITLE = { postgres: "PostgreSQL", mysql: "MySQL", mariadb: "MariaDB" };

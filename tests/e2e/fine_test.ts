@@ -1,7 +1,7 @@
 /** As fine as one file: ls, cat, and restore of paths and globs. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { BINARY, Place, type Place as Place, sh } from "./support.ts";
+import { BINARY, Place, sh } from "./support.ts";
 
 /** A stack's directory with a bit of everything, backed up as backup 1. */
 async function prepared(place: Place, ...options: string[]): Promise<string> {

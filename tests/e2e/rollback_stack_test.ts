@@ -101,7 +101,11 @@ Deno.test("a PostgreSQL of another major release stops a rollback before anythin
     assert.deepEqual(names(volume).sort(), [".duckback-undo", "pgdata"]);
     assert.equal(names(join(volume, ".duckback-undo")).length, 1, "that of the first rollback");
     assert.deepEqual(names(join(place.home, "journal")), []);
-    // The last question and a dry run are told as well, and those who roll back all the same.
+    // Before anybody is asked anything.
+    const asked = await place.run(["rollback-data-only", "1", "--json"], { cwd: stack.dir });
+    assert.deepEqual([asked.code, asked.json.error.code], [1, "REFUSED"]);
+    assert.ok(asked.json.error.message.includes(told));
+    // A dry run tells it as well, and so does a rollback that is made all the same.
     const dry = await place.run(["rollback-data-only", "1", "--dry-run", "--json"], {
       cwd: stack.dir,
     });
@@ -112,8 +116,15 @@ Deno.test("a PostgreSQL of another major release stops a rollback before anythin
     });
     assert.ok(forced.json.differences.some(({ message }: Difference) => message.includes(told)));
     await ready();
-  } finally {
+    // Without containers the compose file tells what is going to run.
     await docker("rm", "-f", (await stack.container("db")).name);
+    const down = await place.run(["rollback-data-only", "1", "--yes", "--json"], {
+      cwd: stack.dir,
+    });
+    assert.equal(down.json.error.code, "REFUSED");
+    assert.ok(down.json.error.message.includes(told), down.json.error.message);
+  } finally {
+    for (const { name } of await stack.containers()) await docker("rm", "-f", name);
     await docker("rmi", "-f", same, next);
   }
 });
@@ -138,7 +149,7 @@ Deno.test("the release of a real MariaDB is found in its files", async () => {
   assert.ok(said.startsWith(`${version.series.join(".")}.`), `${said}: ${version.text}`);
 });
 
-Deno.test("compose file, image and stack name: shown before and after, and no hindrance", async () => {
+Deno.test("compose file and image: shown before and after, and no hindrance", async () => {
   await using place = new Place();
   await using stack = await createSampleStack();
   await place.ok(["backup", "create", "--no-verify"], { cwd: stack.dir });

@@ -287,3 +287,109 @@ Deno.test("failed and missing archives cannot be chosen; the last step says what
   assert.match(terminal.text, /safety backup/);
   assert.deepEqual(names(dir), [".duckback-undo", "a"]);
 });
+
+Deno.test("kill -9 while --merge copies: the whole old tree, and nothing beside it", async () => {
+  await using place = new Place();
+  const dir = place.tree("shop", { "a": "then", "sub/b": "then" });
+  await place.ok(["backup", "create", "--no-verify"], { cwd: dir });
+  await sh("echo now > a; echo 1 > sub/more; ln -s more sub/two; echo 3 > sub/z", dir);
+  const before = await fingerprint(dir);
+  const trace = ["strace", "-qq", "-f", "-o", "/dev/null", "-e", "trace=symlinkat"];
+  const killed = await place.run(["rollback", "1", "--yes", "--merge"], {
+    cwd: dir,
+    wrap: [...trace, "-e", "inject=symlinkat:signal=KILL:when=1"],
+  });
+  assert.notEqual(killed.code, 0);
+  assert.ok(
+    (await sh("find .duckback-undo -name more", dir)) !== "",
+    "killed after the first copy",
+  );
+  await place.ok(["recover"], { cwd: dir });
+  assert.deepEqual(names(dir), ["a", "sub"]);
+  assert.equal(await fingerprint(dir), before);
+});
+
+Deno.test("a stack that bears another name now is told of, and rolled back all the same", async () => {
+  await using place = new Place();
+  const dir = place.tree("shop", { "a": "then" });
+  await place.ok(["backup", "create", "--no-verify"], { cwd: dir });
+  Deno.renameSync(dir, place.path("store"));
+  const args = ["rollback", "1", "--work-dir", place.path("store")];
+  const { differences } = (await place.ok([...args, "--dry-run", "--json"])).json;
+  assert.equal(differences.length, 1);
+  const { what, then, now, breaks } = differences[0];
+  assert.deepEqual([what, then, now, breaks], ["stack_name", "shop", "store", false]);
+  const done = (await place.ok([...args, "--yes"])).stdout;
+  assert.match(done, /note: the stack was called "shop" then, it is "store" now/);
+});
+
+Deno.test("without a terminal a rollback wants --yes", async () => {
+  await using place = new Place();
+  const dir = await changed(place);
+  const before = await fingerprint(dir);
+  const refused = await place.run(["rollback", "1", "--json"], { cwd: dir });
+  assert.equal(refused.code, 2);
+  assert.match(refused.json.error.hint, /--yes/);
+  assert.equal(await fingerprint(dir), before);
+  await place.ok(["rollback", "1", "-y"], { cwd: dir });
+  const dry = await place.run(["rollback", "--undo", "--dry-run"], { cwd: dir });
+  assert.equal(dry.code, 2);
+  assert.deepEqual(names(dir), [".duckback-undo", "edited", "gone", "lost", "same", "sub"]);
+});
+
+Deno.test("--merge copies none of duckback's own files that lie inside the stack", async () => {
+  await using place = new Place();
+  const dir = place.tree("shop", { "a": "then", "var/lib/x": "then", "var/y": "then" });
+  const at = { cwd: dir, env: { DUCKBACK_HOME: join(dir, "var/lib/duck/home") } };
+  await place.ok(["backup", "create"], at);
+  await sh("echo now > a; rm var/y; echo 1 > var/new; echo 2 > var/lib/new; mkdir n", dir);
+  const dry = (await place.ok(["rollback", "1", "--merge", "--dry-run", "--json"], at)).json;
+  const keeps = dry.changes.list.filter(({ action }: { action: string }) => action === "keep");
+  assert.deepEqual(
+    keeps.map(({ path }: { path: string }) => path.slice(dir.length + 1)).sort(),
+    ["n", "var/lib/new", "var/new"],
+  );
+  const before = await outside(dir);
+  await place.ok(["rollback", "1", "--merge", "--yes"], at);
+  assert.deepEqual(await outside(dir), [
+    "a then",
+    "var/lib/new 2",
+    "var/lib/x then",
+    "var/new 1",
+    "var/y then",
+  ]);
+  assert.deepEqual(names(dir), [".duckback-undo", "a", "n", "var"]);
+  assert.equal(
+    await sh("find . -name catalog.duckdb", dir),
+    "./var/lib/duck/home/catalog.duckdb\n",
+  );
+  await place.ok(["rollback", "--undo"], at);
+  assert.deepEqual(await outside(dir), before);
+});
+
+/** Files with their content, duckback's own left out. */
+async function outside(dir: string): Promise<string[]> {
+  const own = "-name .duckback-undo -prune -o -path ./var/lib/duck -prune -o";
+  const found = await sh(`find . ${own} -type f -printf '%P\\n' | LC_ALL=C sort`, dir);
+  return found.trim().split("\n").map((name) =>
+    `${name} ${Deno.readTextFileSync(join(dir, name)).trim()}`
+  );
+}
+
+for (const home of ["home", "var/lib/duck/home"]) {
+  Deno.test(`a home at ${home} of the stack, archives in it, outlives a rollback and its undo`, async () => {
+    await using place = new Place();
+    const dir = place.tree("shop", { "a": "then", "var/y": "then" });
+    const at = { cwd: dir, env: { DUCKBACK_HOME: join(dir, home) } };
+    await place.ok(["backup", "create"], at);
+    await sh("echo now > a; rm -r var/y", dir);
+    await place.ok(["rollback", "1", "--yes"], at);
+    assert.equal(Deno.readTextFileSync(join(dir, "a")), "then");
+    assert.equal(Deno.readTextFileSync(join(dir, "var/y")), "then");
+    const { results } = (await place.ok(["backup", "verify", "--all", "--json"], at)).json;
+    assert.equal(results.length, 2);
+    await place.ok(["rollback", "--undo"], at);
+    assert.equal(Deno.readTextFileSync(join(dir, "a")), "now\n");
+    assert.deepEqual(names(join(dir, home, "journal")), []);
+  });
+}

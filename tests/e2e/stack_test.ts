@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { createSampleStack, docker, type SampleStack } from "../fixtures/docker.ts";
+import { EngineProxy } from "../fixtures/engine_proxy.ts";
 import { auditRows, finished, names, Place, sh, until } from "./support.ts";
 
 const UP = { admin: "created", app: "running", db: "running", migrate: "exited", web: "running" };
@@ -268,16 +269,19 @@ Deno.test("a container started by hand in mid-archive marks the backup", async (
 
 Deno.test("the catalogue's disk full after the stop: services start all the same [case 26]", async () => {
   await using place = new Place();
-  await using stack = await createSampleStack({ big_bytes: 60_000_000 });
+  await using stack = await createSampleStack();
+  await using proxy = await EngineProxy.start();
+  proxy.rule({ match: /\/start/, times: 1, action: "delay", ms: 2000 });
   Deno.mkdirSync(place.home);
   await sh(`mount -t tmpfs -o size=16m tmpfs ${place.home}`);
   try {
     await place.ok(["init"], { cwd: stack.dir });
     const target = place.path("x.tar.gz");
-    const run = place.start(["backup", "create", "--output", target, "--level", "9", "--json"], {
+    const run = place.start(["backup", "create", "--output", target, "--json"], {
       cwd: stack.dir,
+      env: proxy.env,
     });
-    await untilStopped(stack);
+    await until("all is stopped", () => proxy.count(/\/start/) > 0);
     await sh(`head -c 100000000 /dev/zero > ${place.home}/filler || true`);
     const result = await finished(run);
     assert.deepEqual(await stack.states(), UP);

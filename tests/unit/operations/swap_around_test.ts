@@ -9,6 +9,8 @@ Deno.test("directoriesBetween() gives what lies between, outermost first, each o
     "/a/b/d",
   ]);
   assert.deepEqual(directoriesBetween("/a", ["/a/home", "/a", "/ab/c/d"]), []);
+  assert.deepEqual(directoriesBetween("/a", ["/a/b/home", "/a/b/home/backups"]), ["/a/b"]);
+  assert.deepEqual(directoriesBetween("/a", ["/a/home/backups", "/a/home"]), []);
 });
 
 Deno.test("parseMountPoints() reads blanks and backslashes in mount points", () => {

@@ -1,7 +1,7 @@
 /** `scripts/deno task demo`: the main job on a sample stack in a temporary directory, start to end. */
 import { join } from "node:path";
 
-const LABEL = "duckback.demo=1";
+const LABEL = "duckback-demo=1";
 const IMAGE = "duckback-demo:latest";
 const PROJECT = "duckback-demo";
 

@@ -87,9 +87,9 @@ export function outcomeLines(outcome: RollbackOutcome, style: Style): string[] {
     ...facts([
       [
         "restored",
-        `${outcome.restored.length} sources, ${outcome.entries} entries, ${
-          formatBytes(outcome.bytes)
-        }`,
+        `${count(outcome.restored.length, "source")}, ${
+          count(outcome.entries, "entry", "entries")
+        }, ${formatBytes(outcome.bytes)}`,
       ],
       ["downtime", outcome.downtime_ms === null ? null : formatDuration(outcome.downtime_ms)],
       ["safety", safety_backup && `backup ${safety_backup.id} holds what was replaced`],

@@ -96,7 +96,12 @@ export class RunningRecord {
     if (!outcome) return outcome;
     const well = outcome.started_again.filter((name) => outcome.healthy.includes(name));
     for (const name of well) {
-      this.warn("STARTED_AGAIN", name, "was not well after its start, and is after a second", false);
+      this.warn(
+        "STARTED_AGAIN",
+        name,
+        "was not well after its start, and is after a second",
+        false,
+      );
     }
     if (outcome.unhealthy.length === 0) {
       if (well.length > 0) await save(ctx, this);

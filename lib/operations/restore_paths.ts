@@ -8,7 +8,7 @@ import type { Context } from "./context.ts";
 import { phase } from "./context.ts";
 import { type Entries, findEntries } from "./entries.ts";
 import { Patterns } from "./patterns.ts";
-import { type Picks, pick } from "./picks.ts";
+import { pick, type Picks } from "./picks.ts";
 import type { RestoreRequest } from "./restore.ts";
 
 export interface PathsRestored {

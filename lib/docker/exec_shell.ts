@@ -13,15 +13,45 @@ const TAIL_LINES = 10;
  * Where the script reads nothing, its input tells it that duckback is gone (a signal, kill -9): it and
  * all it started are ended then. An exec leads a process group of its own; where one does not, nothing is
  * ended, as the group could be the database's.
+ *
+ * A process that loses its parent and then dies of a signal is a crash to PostgreSQL, where that is the
+ * container's first process: all its sessions are then ended. So children die before their parents, and
+ * nobody ends without having waited for them.
  */
 const WATCHED = `nonce=$1; shift
 exec 3<&0 </dev/null
 read -r _ _ _ _ group _ </proc/$$/stat
-( if [ "$group" = "$$" ]; then read -r _; trap '' TERM; kill -TERM 0; fi ) <&3 >/dev/null 2>&1 &
+(
+  [ "$group" = "$$" ] || exit
+  read -r self _ </proc/self/stat
+  read -r _
+  trap '' TERM
+  rounds=0 signal=TERM
+  while :; do
+    parents=' ' ours=
+    for stat in /proc/[0-9]*/stat; do
+      read -r line <"$stat" || continue
+      set -- "\${line%% *}" \${line##*) }
+      [ "$4" = "$group" ] && [ "$2" != Z ] || continue
+      parents="$parents$3 " ours="$ours $1"
+    done
+    killed=
+    for process in $ours; do
+      case $process in "$group" | "$self") continue ;; esac
+      case $parents in *" $process "*) continue ;; esac
+      kill -"$signal" "$process" && killed=1
+    done
+    [ "$killed" ] || exit 0
+    rounds=$((rounds + 1))
+    [ "$rounds" -lt 10 ] || signal=KILL
+    sleep 1
+  done
+) <&3 >/dev/null 2>&1 &
 watch=$!
 ( tool "$@" ) 3<&-
 code=$?
 kill "$watch" 2>/dev/null
+wait "$watch" 2>/dev/null
 printf '\\n%s %d\\n' "$nonce" "$code"
 exit "$code"
 `;

@@ -252,7 +252,7 @@ Deno.test("a signal during a dump ends the dump as well; kill -9 too, and recove
     const { code } = await finished(run);
     assert.equal(code, signal === "SIGINT" ? 130 : 137);
     await until("pg_dump is gone", async () => !await dumping(db));
-    await inService(
+    await untilReady(
       stack,
       "db",
       "sql",
@@ -260,6 +260,9 @@ Deno.test("a signal during a dump ends the dump as well; kill -9 too, and recove
       "select pg_terminate_backend(pid) from pg_stat_activity where query like '%pg_sleep%' and pid <> pg_backend_pid()",
     );
   }
+  // To PostgreSQL, its container's first process, an orphan that a signal ended is a crash.
+  const log = await sh(`docker logs ${(await stack.container("db")).name} 2>&1`);
+  assert.doesNotMatch(log, /terminated by signal|reinitializing/);
   assert.ok(names(join(place.home, "backups")).some((name) => name.endsWith(".spool")));
   await place.ok(["recover"], { cwd: stack.dir });
   assert.deepEqual(names(join(place.home, "backups")), []);
@@ -419,7 +422,10 @@ Deno.test("SQLite: copied while somebody writes, fed back to a file in use", asy
   const ask = async (sql: string) =>
     await untilReady(stack, "notes", "sqlite3", "-cmd", ".timeout 5000", "/data/notes.db", sql);
   await until("it writes", async () => Number(await ask("select count(*) from t")) > 40);
-  const { backup } = (await place.ok(["backup", "create", "--json"], { cwd: stack.dir })).json;
+  // Its own files lie in a directory that is backed up: one that comes and goes makes it partial.
+  const made = await place.run(["backup", "create", "--json"], { cwd: stack.dir });
+  assert.ok([0, 3].includes(made.code), made.stderr);
+  const { backup } = made.json;
   assert.equal(backup.backup_metadata.dumps[0].path, "dumps/notes/notes.db");
   // Files beside the database are read while the service runs, and the backup says so.
   assert.equal(backup.backup_metadata.consistency, "live");

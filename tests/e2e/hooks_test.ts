@@ -34,7 +34,7 @@ function log(stack: SampleStack): string[] {
 
 /** A backup that stands still between stop and start: nobody reads the archive it writes. */
 async function heldBackup(place: Place, stack: SampleStack) {
-  await sh("head -c 4000000 /dev/urandom > data/big", stack.dir);
+  await sh("head -c 30000000 /dev/urandom > data/big", stack.dir);
   const run = place.start(["backup", "create", "--output", "-"], { cwd: stack.dir });
   await stack.until((all) => all.every((item) => item.state !== "running"));
   return run;

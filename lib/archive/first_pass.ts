@@ -146,8 +146,9 @@ export class FirstPass implements StoredDirectories, Disposable {
     while (log.next !== null && this.#isBehind(path)) this.#drop(log.take());
     if (log.next !== path || log.source !== this.#source) return false;
     const same = log.matches(stat);
-    this.#found = log.take();
-    if (!same) this.#drop(this.#found);
+    const logged = log.take();
+    if (same) this.#found = logged;
+    else this.#drop(logged);
     return same;
   }
 
@@ -158,6 +159,9 @@ export class FirstPass implements StoredDirectories, Disposable {
 
   above(path: string): FoundDirectory[] {
     this.#leaveUpTo(path);
+    // Stored as it is, but a link to something that is stored anew.
+    if (this.#found?.path === path) this.#drop(this.#found);
+    this.#found = null;
     for (const { logged } of this.#above) this.#drop(logged);
     return this.#above.splice(0);
   }

@@ -29,7 +29,10 @@ export interface FoundDirectory {
 export interface StoredDirectories {
   /** The walk's current entry is such a directory. */
   enter(walk: Walker): void;
-  /** Those above `path`, outermost first; they are then no longer taken for stored. */
+  /**
+   * Something is put at `path`: those above it, outermost first. They, and what was stored at `path`
+   * itself, are then no longer taken for stored.
+   */
   above(path: string): FoundDirectory[];
 }
 

@@ -208,6 +208,39 @@ for (const [compression, level] of [["gzip", 9], ["zstd", 19]] as const) {
 }
 
 Deno.test(
+  "a link that did not change is put again behind a file that is",
+  withTempDir(async (dir) => {
+    // The first pass meets a block that cannot be read, so the second reads the file again.
+    await sh(
+      `cd "$0"; truncate -s 64M disk; mkfs.ext4 -q -O ^has_journal disk; mkdir t; mount -o loop disk t
+       rm -rf t/lost+found; head -c 40000000 /dev/urandom > t/bad; ln t/bad t/link; echo good > t/good
+       sync; umount t; truncate -s 30M disk; truncate -s 64M disk; mount -o loop disk t
+       truncate -s 30M disk`,
+      dir,
+    );
+    try {
+      await sh("echo 3 > /proc/sys/vm/drop_caches");
+      const made = await twoPasses(`${dir}/a`, [workDir(`${dir}/t`)], () => {});
+      assert.deepEqual(made.summary.warnings.map(({ code, path }) => [code, path]), [
+        ["UNREADABLE", "bad"],
+      ]);
+      const paths = made.manifest.map((row) => `${row.type} ${row.path}`);
+      assert.deepEqual(paths.toSorted(), ["directory .", "file bad", "file good", "hardlink link"]);
+      assert.ok(paths.indexOf("file bad") < paths.indexOf("hardlink link"));
+      await verifyArchive(made.path, { sha256: made.summary.sha256, manifest: [made.manifest] });
+      const options = { routes: [{ from: ".", to: `${dir}/ours` }] };
+      await extractArchive(made.path, options);
+      await sh(
+        `mkdir "$0/gnu"; tar -xzf "$0/a" -C "$0/gnu"; test "$0/gnu/bad" -ef "$0/gnu/link"`,
+        dir,
+      );
+    } finally {
+      await sh(`umount "$0/t"`, dir);
+    }
+  }),
+);
+
+Deno.test(
   "a second pass over several sources reads nothing again that kept still",
   withTempDir(async (dir) => {
     const tree = `${dir}/t`;

@@ -7,6 +7,18 @@ import type { BlockReaderOptions, Chunk, ChunkSource } from "./block_reader.ts";
 import { corrupt } from "./corrupt.ts";
 import { frameLength, isSkippable, LONGEST_HEADER, readFrameHeader } from "./zstd_frame.ts";
 
+const CHUNK = 1 << 18;
+
+/**
+ * Gives back a buffer of node:zlib, which hands one out slice by slice and never touches it behind the
+ * last: waiting for the collector costs hundreds of megabytes.
+ */
+function freeIfLast({ buffer, byteOffset, length }: Uint8Array): void {
+  if (buffer.byteLength === CHUNK && byteOffset + length === CHUNK) {
+    (buffer as ArrayBuffer).transfer(0);
+  }
+}
+
 /** Chunks carry the offset of the gzip stream or zstd frame, and the place in what it inflates to. */
 export class ForeignReader implements ChunkSource, Disposable {
   readonly #chunks: AsyncGenerator<Chunk>;
@@ -57,7 +69,7 @@ export class ForeignReader implements ChunkSource, Disposable {
     if (this.options.onRaw !== undefined) {
       raw.on("data", (bytes) => this.options.onRaw!(bytes as Uint8Array));
     }
-    const options = { chunkSize: 1 << 18 };
+    const options = { chunkSize: CHUNK };
     const inflate = file.compression === "gzip"
       ? zlib.createGunzip(options)
       : zlib.createZstdDecompress(options);
@@ -66,8 +78,9 @@ export class ForeignReader implements ChunkSource, Disposable {
     let inner = 0;
     try {
       for await (const bytes of inflate as AsyncIterable<Uint8Array>) {
-        yield { bytes, offset: start, inner };
         inner += bytes.length;
+        yield { bytes, offset: start, inner: inner - bytes.length };
+        freeIfLast(bytes);
       }
     } catch (error) {
       if (error instanceof DuckbackError) throw error;

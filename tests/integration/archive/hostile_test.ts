@@ -422,8 +422,7 @@ Deno.test(
         const { bytes } = await readThrough(`${dir}/bomb`, { signal });
         assert.equal(bytes, 2 ** 29);
       });
-      // (From source the collector takes its time: half a gigabyte is what must not be held.)
-      assert.ok(Deno.memoryUsage().rss - before < 300 << 20);
+      assert.ok(Deno.memoryUsage().rss - before < 200 << 20);
     }
   }),
 );

@@ -28,6 +28,7 @@ import {
   type RunningRecord,
 } from "./backup_record.ts";
 import type { Context } from "./context.ts";
+import { dumpedFiles } from "./dump_plan.ts";
 import { takeDumps } from "./dumps.ts";
 import { keepingCatalog, note, openJournal, phase } from "./context.ts";
 import { beginExclusive } from "./exclusive.ts";
@@ -112,6 +113,7 @@ async function archive(
     const estimate = await preflight(ctx, plan);
     using dumps = await takeDumps(ctx, plan, journal);
     running.metadata.dumps = dumps.records;
+    running.dumped = dumpedFiles(plan);
     using output = openOutput(plan);
     using writing = await beginArchive(ctx, dumps.addTo(plan), running, output, estimate);
     if (twoPasses(plan)) {

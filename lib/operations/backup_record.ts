@@ -15,9 +15,14 @@ import type { HealthOutcome } from "./health.ts";
 import { list, type Quiesced } from "./quiesced.ts";
 import type { Output } from "./write_archive.ts";
 
+/** Warnings of files that somebody writes to while they are read. */
+const EXPECTED = ["FILE_CHANGED", "FILE_VANISHED"];
+
 /** A record in the making. `problems` are sentences for people: why it is not simply `completed`. */
 export class RunningRecord {
   readonly problems: string[] = [];
+  /** Says whether an archive path is one of a dumped database's own files. */
+  dumped: (path: string) => boolean = () => false;
   #summary: ArchiveSummary | null = null;
 
   constructor(public record: BackupRecord, readonly metadata: BackupMetadata) {}
@@ -28,19 +33,20 @@ export class RunningRecord {
   }
 
   /** Content of `.duckback/result.json`: what is known once the last file is in. */
-  lastEntry(summary: ArchiveResult, now: Date) {
+  lastEntry(found: ArchiveResult, now: Date) {
     return {
       format: "duckback-result-1",
       archived_at: now.toISOString(),
-      file_count: summary.file_count,
-      entry_count: summary.entry_count,
-      source_bytes: summary.source_bytes,
+      file_count: found.file_count,
+      entry_count: found.entry_count,
+      source_bytes: found.source_bytes,
       consistency: this.metadata.consistency,
-      warnings: summary.warnings,
+      warnings: this.#excused(found.warnings),
     };
   }
 
-  noteArchive(summary: ArchiveSummary) {
+  noteArchive(found: ArchiveSummary) {
+    const summary = { ...found, warnings: this.#excused(found.warnings) };
     this.#summary = summary;
     this.record.warnings.push(...summary.warnings);
     const missing = summary.warnings.filter((warning) => warning.incomplete);
@@ -48,6 +54,15 @@ export class RunningRecord {
       const more = missing.length > 1 ? ` and ${missing.length - 1} more` : "";
       this.problems.push(`${missing[0].path}: ${missing[0].message}${more}`);
     }
+  }
+
+  /** A dumped database's own files may change while they are read: its dump is what counts. */
+  #excused(warnings: Warning[]): Warning[] {
+    return warnings.map((warning) =>
+      EXPECTED.includes(warning.code) && this.dumped(warning.path)
+        ? { ...warning, message: `${warning.message}; its dump counts`, incomplete: false }
+        : warning
+    );
   }
 
   /** Where the manifest's rows must be changed, how; else null. */

@@ -5,6 +5,7 @@ import { dumpName, guessKind, rawDirectories } from "../docker/dump_kinds.ts";
 import type { Container } from "../docker/engine.ts";
 import { DUMP_KINDS, type DumpKind, labelsOf, serviceOf } from "../docker/labels.ts";
 import type { Identity } from "../docker/locate.ts";
+import { realPath } from "../docker/real_path.ts";
 import type { Stack } from "../docker/stack.ts";
 import { exists } from "../repository/pending_archive.ts";
 import { list } from "./quiesced.ts";
@@ -214,6 +215,48 @@ function withoutRaw(stack: Stack, dumps: PlannedDump[]): Stack {
     sources: stack.sources.filter((source) => !out.has(source)),
     skipped: [...stack.skipped, ...skipped],
   };
+}
+
+/**
+ * Says whether an archive path is one of the dumped databases' own files. The database writes to them
+ * while they are read, and the dump beside them is what counts.
+ */
+export function dumpedFiles(
+  { stack, dumps }: { stack: Stack; dumps: PlannedDump[] },
+): (path: string) => boolean {
+  const files = new Set<string>();
+  const directories: string[] = [];
+  for (const { container, kind, file } of dumps) {
+    const one = stack.containers.find(({ id }) => id === container.id)!;
+    if (file === null) {
+      directories.push(...rawDirectories(one, kind).flatMap((path) => archived(stack, path)));
+    } else {
+      for (const path of onHost(one, file).flatMap((path) => archived(stack, path))) {
+        for (const suffix of SQLITE_FILES) files.add(path + suffix);
+      }
+    }
+  }
+  return (path) => files.has(path) || directories.some((dir) => path.startsWith(`${dir}/`));
+}
+
+/** What SQLite keeps beside a database: https://sqlite.org/tempfiles.html. */
+const SQLITE_FILES = ["", "-wal", "-shm", "-journal"];
+
+/** Host path of a path in a container; none where it lies in no mount. */
+function onHost({ mounts }: Container, path: string): string[] {
+  const holds = mounts.filter(({ destination, source }) =>
+    source !== "" && path.startsWith(`${destination}/`)
+  );
+  const mount = holds.sort((a, b) => b.destination.length - a.destination.length)[0];
+  return mount ? [realPath(mount.source).real + path.slice(mount.destination.length)] : [];
+}
+
+/** Archive path of a host path; none where no source holds it. */
+function archived({ sources }: Stack, path: string): string[] {
+  return sources.filter((source) => path === source.path || path.startsWith(`${source.path}/`))
+    .map(({ path: top, archive_path }) =>
+      archive_path === "." ? path.slice(top.length + 1) : archive_path + path.slice(top.length)
+    );
 }
 
 /** By what discovery says of its origin: "volume of db, volume of app". */

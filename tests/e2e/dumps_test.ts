@@ -422,10 +422,9 @@ Deno.test("SQLite: copied while somebody writes, fed back to a file in use", asy
   const ask = async (sql: string) =>
     await untilReady(stack, "notes", "sqlite3", "-cmd", ".timeout 5000", "/data/notes.db", sql);
   await until("it writes", async () => Number(await ask("select count(*) from t")) > 40);
-  // Its own files lie in a directory that is backed up: one that comes and goes makes it partial.
-  const made = await place.run(["backup", "create", "--json"], { cwd: stack.dir });
-  assert.ok([0, 3].includes(made.code), made.stderr);
-  const { backup } = made.json;
+  // Its own files lie in a directory that is backed up, and come and go while that is read.
+  const { backup } = (await place.ok(["backup", "create", "--json"], { cwd: stack.dir })).json;
+  assert.equal(backup.status, "completed");
   assert.equal(backup.backup_metadata.dumps[0].path, "dumps/notes/notes.db");
   // Files beside the database are read while the service runs, and the backup says so.
   assert.equal(backup.backup_metadata.consistency, "live");

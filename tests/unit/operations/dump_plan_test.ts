@@ -4,7 +4,7 @@ import type { Source } from "../../../lib/core/model.ts";
 import type { Container, Mount } from "../../../lib/docker/engine.ts";
 import { readLabels } from "../../../lib/docker/labels.ts";
 import type { Stack } from "../../../lib/docker/stack.ts";
-import { planDumps } from "../../../lib/operations/dump_plan.ts";
+import { dumpedFiles, planDumps } from "../../../lib/operations/dump_plan.ts";
 
 function container(service: string, image: string, more: Partial<Container> = {}): Container {
   const base = { id: `id-${service}`, name: `shop-${service}-1`, project: "shop", number: 1 };
@@ -126,4 +126,22 @@ Deno.test("planDumps() puts dumps where nothing else lies in the archive", () =>
   const db = container("db", "postgres");
   const [dump] = planDumps(stack([db], [own]), ["db"], false).dumps;
   assert.equal(dump.archive_path, "dumps~/db/all.sql");
+});
+
+Deno.test("dumpedFiles() knows a database's own files, and nothing that lies beside them", () => {
+  const app = container("app", "app", {
+    ...label("sqlite:/data/db/app.db"),
+    mounts: [volume("data", "/data")],
+  });
+  const db = container("db", "postgres:16", { ...label("true"), mounts: [volume("pg", pg)] });
+  const other = container("other", "app", { mounts: [volume("pg", "/backup")] });
+  const sources = [source("data", "app"), source("pg", "db", "other")];
+  const isDumped = dumpedFiles(planDumps(stack([app, db, other], sources), [], false));
+  for (const suffix of ["", "-wal", "-shm", "-journal"]) {
+    assert.ok(isDumped(`volumes/data/db/app.db${suffix}`), suffix);
+  }
+  assert.ok(isDumped("volumes/pg/base/1/2"));
+  for (const path of ["volumes/data/db/app.db.bak", "volumes/data/app.db", "volumes/pg2/base"]) {
+    assert.ok(!isDumped(path), path);
+  }
 });

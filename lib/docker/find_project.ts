@@ -65,7 +65,7 @@ export async function findProject(options: FindProjectOptions): Promise<FoundPro
       { hint: `Name one: --stack ${others[0]}` },
     );
   }
-  notes.push(`The containers here belong to project ${others[0]}, not ${name}`);
+  notes.push(`The containers here belong to project "${others[0]}", not to "${name}"`);
   return { name: others[0], containers: here, foreign: [], notes };
 }
 

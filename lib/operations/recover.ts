@@ -224,7 +224,10 @@ async function reconcile(ctx: Context, recovery: Recovery) {
       const { id, ...row } = settled;
       await backups.update(id, row);
       recovery.settled.push({ id, backup_name: row.backup_name, status: row.status });
-      note(ctx, `Backup ${id} (${row.backup_name}) was never settled: now ${row.status}.`);
+      note(
+        ctx,
+        `Backup ${id} (${row.backup_name}) was under way when its run died: it is ${row.status} now.`,
+      );
     }
     const known = new Set((await backups.list({})).map((record) => record.backup_name));
     for (const record of scanSidecars(directory)) {

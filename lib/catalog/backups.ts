@@ -32,10 +32,19 @@ const COLUMNS = [
   "warnings",
   "verify_status",
   "verified_at",
+  "verify_level",
+  "drill_status",
+  "drilled_at",
+  "drill_seconds",
+  "pinned",
+  "suspicion",
+  "suspicion_cleared_at",
 ] as const satisfies readonly (keyof NewBackup)[];
 
 /** Columns with an index: session.ts tells why they are changed with care. */
 const INDEXED: readonly string[] = ["backup_name", "backup_type", "created_at"];
+
+const JSON_COLUMNS: readonly string[] = ["backup_metadata", "warnings", "suspicion"];
 
 /** All methods are one transaction, on disk when they resolve; they throw CATALOG_WRITE. */
 export class Backups {
@@ -150,7 +159,6 @@ async function updateRow(
 
 function parameters(values: BackupPatch, columns: readonly (keyof NewBackup)[]) {
   return Object.fromEntries(columns.map((name) => {
-    const json = name === "backup_metadata" || name === "warnings";
-    return [name, json ? jsonOrNull(values[name]) : values[name] ?? null];
+    return [name, JSON_COLUMNS.includes(name) ? jsonOrNull(values[name]) : values[name] ?? null];
   }));
 }

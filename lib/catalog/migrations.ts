@@ -10,7 +10,11 @@ export interface Migration {
   checksum: string;
 }
 
-const FILES = ["0001_initial.sql", "0002_rollback_keep_old_days.sql"];
+const FILES = [
+  "0001_initial.sql",
+  "0002_rollback_keep_old_days.sql",
+  "0003_proof_and_keeping.sql",
+];
 
 /** All migrations this program knows, oldest first. `deno compile` needs `--include migrations`. */
 export function knownMigrations(): Migration[] {

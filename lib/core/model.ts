@@ -134,6 +134,28 @@ export interface BackupRecord {
   warnings: Warning[];
   verify_status: "passed" | "failed" | null;
   verified_at: string | null;
+  /** What `verify_status` is the verdict of. */
+  verify_level: VerifyLevel | null;
+  /** Verdict of the last drill, which restores into scratch places and starts the services there. */
+  drill_status: "passed" | "failed" | null;
+  drilled_at: string | null;
+  /** Measured time to recovery: from the first byte read to all services healthy. */
+  drill_seconds: number | null;
+  /** Never pruned while true. */
+  pinned: boolean;
+  /** Signs that the data was damaged before it was backed up; null for none. */
+  suspicion: Suspicion[] | null;
+  /** When somebody said that it is none; until then nothing older is pruned. */
+  suspicion_cleared_at: string | null;
+}
+
+/** `quick`: presence, size and hash; `full`: every entry read; `drill`: restored and started. */
+export type VerifyLevel = "quick" | "full" | "drill";
+
+/** One sign that an automatic backup holds damaged data. */
+export interface Suspicion {
+  code: "SHRUNK" | "FILES_LOST" | "INCOMPRESSIBLE";
+  message: string;
 }
 
 export type EntryType =

@@ -187,6 +187,13 @@ export async function beginRecord(
     warnings: [...plan.warnings],
     verify_status: null,
     verified_at: null,
+    verify_level: null,
+    drill_status: null,
+    drilled_at: null,
+    drill_seconds: null,
+    pinned: false,
+    suspicion: null,
+    suspicion_cleared_at: null,
   };
   const record = await withCatalog(ctx, (catalog) => catalog.backups.insert(row));
   return new RunningRecord(record, metadata);
@@ -222,11 +229,13 @@ export async function recordVerification(
     await check();
     running.record.verify_status = "passed";
     running.record.verified_at = ctx.now().toISOString();
+    running.record.verify_level = "full";
   } catch (cause) {
     const error = asDuckbackError(cause);
     if (error.code === "INTERRUPTED") throw notVerified(running.record.id, error);
     running.record.verify_status = "failed";
     running.record.verified_at = ctx.now().toISOString();
+    running.record.verify_level = "full";
     running.record.status = "failed";
     running.record.error_message = `${error.code}: ${error.message}`;
     await save(ctx, running);

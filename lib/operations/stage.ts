@@ -1,5 +1,5 @@
 /** Extracts what a rollback brings in beside the live trees, services running; nothing live is touched. */
-import { extractArchive, type ExtractReport } from "../archive/extract.ts";
+import type { ExtractReport } from "../archive/extract.ts";
 import { DuckbackError } from "../core/errors.ts";
 import { count } from "../core/units.ts";
 import * as posix from "../posix/mod.ts";
@@ -7,6 +7,7 @@ import { diskError } from "../repository/durable.ts";
 import type { JournalFile } from "../repository/journal.ts";
 import type { Context } from "./context.ts";
 import { phase } from "./context.ts";
+import { extractBackup } from "./extract_backup.ts";
 import { treeOnDisk } from "./file_tree.ts";
 import type { RollbackPlan } from "./rollback_plan.ts";
 import { noteStaged, prepareSwap, removeStaging, stagedPath } from "./swap.ts";
@@ -21,7 +22,7 @@ export interface Staged {
 
 /**
  * Extracts each source beside (or inside) its live tree and journals the swaps. Raises what
- * `extractArchive` raises, and RESTORE_FAILED where the archive holds nothing of a source.
+ * `extractBackup` raises, and RESTORE_FAILED where the archive holds nothing of a source.
  */
 export async function stage(
   ctx: Context,
@@ -40,16 +41,13 @@ export async function stage(
     throw diskError("Cannot prepare the restore", cause);
   }
   const steps = [...journal.data.swaps];
-  const report = await extractArchive(plan.record.backup_path, {
+  const report = await extractBackup(ctx, plan.record, {
     routes: plan.targets.map((target, n) => ({
       from: target.source.archive_path,
       to: stagedPath(steps[n]),
     })),
     // What was there comes back; only root can make device nodes, and only root could have had any.
     allow_devices: posix.effectiveIds().uid === 0,
-    max_bytes: plan.record.source_bytes ?? undefined,
-    progress: ctx.progress,
-    signal: ctx.signal,
   });
   for (const step of steps) {
     if (posix.statxIfExists(stagedPath(step)) === null) {

@@ -83,7 +83,11 @@ export async function verifyOne(ctx: Context, record: BackupRecord): Promise<Ver
 }
 
 async function storeVerdict(ctx: Context, record: BackupRecord, ok: boolean, at: string) {
-  const verdict = { verify_status: ok ? "passed" as const : "failed" as const, verified_at: at };
+  const verdict = {
+    verify_status: ok ? "passed" as const : "failed" as const,
+    verified_at: at,
+    verify_level: "full" as const,
+  };
   await withCatalog(ctx, (catalog) => catalog.backups.update(record.id, verdict));
   if (exists(record.backup_path)) writeSidecar({ ...record, ...verdict });
 }

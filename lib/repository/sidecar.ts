@@ -12,6 +12,17 @@ export function writeSidecar(record: BackupRecord): void {
   writeDurably(sidecarPath(record.backup_path), text);
 }
 
+/** What records that an earlier version wrote do not say. */
+const LATER: Partial<BackupRecord> = {
+  verify_level: null,
+  drill_status: null,
+  drilled_at: null,
+  drill_seconds: null,
+  pinned: false,
+  suspicion: null,
+  suspicion_cleared_at: null,
+};
+
 /** The record beside `archive`, or null where there is none that can be read. */
 export function readSidecar(archive: string): BackupRecord | null {
   return parse(sidecarPath(archive));
@@ -20,7 +31,7 @@ export function readSidecar(archive: string): BackupRecord | null {
 function parse(path: string): BackupRecord | null {
   try {
     const { format, ...record } = JSON.parse(Deno.readTextFileSync(path));
-    return format === FORMAT ? record as BackupRecord : null;
+    return format === FORMAT ? { ...LATER, ...record } as BackupRecord : null;
   } catch {
     return null;
   }

@@ -58,7 +58,8 @@ Deno.test("openMigrated() makes all tables with the indexes asked for", async ()
       "id backup_name backup_type source_version backup_path backup_size file_count " +
       "compression_type backup_hash description backup_metadata created_at expires_at trigger " +
       "status stack parent_id started_at completed_at duration_ms downtime_ms source_bytes " +
-      "error_message warnings verify_status verified_at",
+      "error_message warnings verify_status verified_at verify_level drill_status drilled_at " +
+      "drill_seconds pinned suspicion suspicion_cleared_at",
     last_ids: "table_name last_id",
     schema_migrations: "version name checksum applied_at tool_version",
     service_status_history: "id stack service_name container_id status health_status " +
@@ -88,7 +89,7 @@ Deno.test("openMigrated() applies a later migration and keeps the rows", async (
       following,
       `CREATE TABLE extra (a INTEGER);
        DROP INDEX backup_records_created_at; DROP INDEX backup_records_backup_type;
-       ALTER TABLE backup_records ADD COLUMN pinned BOOLEAN DEFAULT false;
+       ALTER TABLE backup_records ADD COLUMN extra BOOLEAN DEFAULT false;
        CREATE INDEX backup_records_created_at ON backup_records (created_at);
        INSERT INTO extra VALUES (1);`,
     ),
@@ -96,7 +97,7 @@ Deno.test("openMigrated() applies a later migration and keeps the rows", async (
   for (let time = 1; time <= 2; time++) {
     await using catalog = await openCatalog({ home, migrations });
     const row = await catalog.backups.findByName("one") as any;
-    assert.equal(row.pinned, false);
+    assert.equal(row.extra, false);
     assert.equal((await catalog.backups.insert(backup(`again ${time}`))).id, 1 + time);
   }
   assert.deepEqual(await query(home, "SELECT count(*) AS n FROM extra"), [{ n: 1 }]);
@@ -140,7 +141,7 @@ Deno.test("openMigrated() makes no catalogue at all when the first migration fai
 });
 
 Deno.test("openMigrated() leaves the old file as it is when the disk is full", async () => {
-  using mount = temporaryMount("1m");
+  using mount = temporaryMount("2m");
   const home = mount.path;
   await (await openCatalog({ home })).close();
   const before = sha256(catalogPath(home));

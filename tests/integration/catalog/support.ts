@@ -66,6 +66,13 @@ export function backup(name: string, more: Partial<NewBackup> = {}): NewBackup {
     warnings: [],
     verify_status: null,
     verified_at: null,
+    verify_level: null,
+    drill_status: null,
+    drilled_at: null,
+    drill_seconds: null,
+    pinned: false,
+    suspicion: null,
+    suspicion_cleared_at: null,
     ...more,
   };
 }

@@ -78,6 +78,8 @@ export interface BackupMetadata {
   level: number;
   /** Databases that were dumped while they ran; missing in records of earlier versions. */
   dumps?: DumpRecord[];
+  /** Of the sources that are volumes; missing in records of earlier versions. */
+  volumes?: VolumeSnapshot[];
 }
 
 /** A database's dump in the archive: `restore --dump` feeds it back. */
@@ -101,6 +103,21 @@ export interface ServiceSnapshot {
   state: string;
   health: string | null;
   restart_policy: string;
+  /** "name@sha256:...", as registries know the image; missing in records of earlier versions. */
+  image_digests?: string[];
+}
+
+/** What it takes to make a volume anew, under another project's name too. */
+export interface VolumeSnapshot {
+  name: string;
+  /** Its key under `volumes:` of the compose files; null where these do not name it. */
+  key: string | null;
+  /** `external`: compose finds it, `named`: has a `name:`, else its name follows the project's. */
+  naming: "external" | "named" | "project";
+  /** False for another driver or with options: what is in it lies where these say. */
+  plain: boolean;
+  /** Without those of compose and the engine. */
+  labels: Record<string, string>;
 }
 
 /** A row of `backup_records`; field names are the columns' names. Times are ISO 8601 UTC, sizes bytes. */

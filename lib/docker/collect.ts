@@ -42,6 +42,13 @@ export class Collector {
     return new Collector(options, info?.root_dir ?? "/var/lib/docker");
   }
 
+  /** Those among the candidates, as the engine knows them. */
+  get volumes(): Volume[] {
+    const taken = new Set(this.candidates.map(({ volume }) => volume));
+    return [...this.#volumes.values()].filter((volume) => volume !== null && taken.has(volume.name))
+      .sort((a, b) => a!.name < b!.name ? -1 : 1) as Volume[];
+  }
+
   get skipped(): SkippedMount[] {
     return [...this.#skipped.values()];
   }

@@ -136,6 +136,7 @@ function volumeDefs(
   const add = (key: string, volume: Partial<VolumeLayer>) => {
     out[key] = {
       name: volume.name || (volume.external ? key : `${project}_${key}`),
+      named: volume.name !== undefined,
       external: volume.external ?? false,
       driver: volume.driver ?? null,
       driver_opts: volume.driver_opts ?? {},

@@ -40,6 +40,8 @@ export interface ServiceDef {
 export interface VolumeDef {
   /** What the engine calls it. */
   name: string;
+  /** True where `name:` says it, so that it does not follow from the project's. */
+  named: boolean;
   external: boolean;
   driver: string | null;
   driver_opts: Record<string, string>;

@@ -156,6 +156,7 @@ export interface VolumeJson {
   Name: string;
   Driver: string;
   Mountpoint: string;
+  CreatedAt?: string;
   Labels?: Record<string, string> | null;
   Options?: Record<string, string> | null;
 }
@@ -166,6 +167,7 @@ export function toVolume(json: VolumeJson): Volume {
     name: json.Name,
     driver: json.Driver,
     mountpoint: json.Mountpoint,
+    created_at: json.CreatedAt ?? "",
     labels: json.Labels ?? {},
     options: json.Options ?? {},
   };

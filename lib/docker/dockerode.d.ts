@@ -10,6 +10,7 @@ interface VolumeJson {
   Name: string;
   Driver: string;
   Mountpoint: string;
+  CreatedAt?: string;
   Labels?: Record<string, string> | null;
   Options?: Record<string, string> | null;
 }
@@ -53,6 +54,7 @@ declare namespace Docker {
   }
   interface Volume {
     inspect(options: Cancel): Promise<VolumeJson>;
+    remove(options: Cancel): Promise<unknown>;
   }
   interface Image {
     inspect(options: Cancel): Promise<{
@@ -61,6 +63,7 @@ declare namespace Docker {
       RepoDigests: string[] | null;
       Config?: { Env?: string[] | null } | null;
     }>;
+    tag(options: Cancel & { repo: string; tag?: string }): Promise<unknown>;
   }
 }
 

@@ -250,12 +250,31 @@ class DockerodeEngine implements Engine {
     return (found.Volumes ?? []).map(toVolume).sort((a, b) => a.name < b.name ? -1 : 1);
   }
 
+  async removeVolume(name: string): Promise<void> {
+    if (!VOLUME_NAME.test(name)) return;
+    await this.#find(
+      `remove volume "${name}"`,
+      (abortSignal) => this.#docker.getVolume(name).remove({ abortSignal }),
+    );
+  }
+
   async inspectImage(name: string): Promise<Image | null> {
     const json = await this.#find(
       `inspect image "${name}"`,
       (abortSignal) => this.#docker.getImage(name).inspect({ abortSignal }),
     );
     return json && toImage(json);
+  }
+
+  async tagImage(id: string, name: string): Promise<void> {
+    // "registry.example:5000/web" has no tag, though it has a colon.
+    const [, repo, tag] = /^(.*?)(?::([^:/]+))?$/.exec(name)!;
+    await this.#call(
+      `tag image "${id}" as "${name}"`,
+      LIMIT.read,
+      (abortSignal) =>
+        this.#docker.getImage(id).tag({ repo, ...(tag === undefined ? {} : { tag }), abortSignal }),
+    );
   }
 
   async recentKills(since: Date, until: Date): Promise<RecentKills> {

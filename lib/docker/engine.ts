@@ -78,6 +78,8 @@ export interface Volume {
   name: string;
   driver: string;
   mountpoint: string;
+  /** RFC 3339; "" where the engine does not say. */
+  created_at: string;
   labels: Record<string, string>;
   /** Driver options, such as `type`, `o` and `device` of the local driver. */
   options: Record<string, string>;
@@ -178,7 +180,11 @@ export interface Engine {
   /** Makes a volume of the local driver; one that exists is left as it is. */
   createVolume(name: string, labels: Record<string, string>): Promise<Volume>;
   listVolumes(labels: Record<string, string>): Promise<Volume[]>;
+  /** With all that is in it; harmless where there is none. The engine refuses one that a container has. */
+  removeVolume(name: string): Promise<void>;
   inspectImage(name: string): Promise<Image | null>;
+  /** Gives an image a further name; another image that had it loses it. */
+  tagImage(id: string, name: string): Promise<void>;
   /** Signals sent to containers between `since` and `until`. */
   recentKills(since: Date, until: Date): Promise<RecentKills>;
 }

@@ -1,6 +1,6 @@
 /** A stack: its compose files joined with what the engine knows of its containers. */
 import { resolve } from "node:path";
-import type { ScopedPatterns, SkippedMount, Source } from "../core/model.ts";
+import type { ScopedPatterns, SkippedMount, Source, VolumeSnapshot } from "../core/model.ts";
 import { Collector } from "./collect.ts";
 import {
   type ComposeProject,
@@ -16,6 +16,7 @@ import { labelExcludes } from "./label_excludes.ts";
 import { layOut } from "./layout.ts";
 import { realPath } from "./real_path.ts";
 import { findSharing, type SharingContainer } from "./sharing.ts";
+import { volumeSnapshot } from "./volume_snapshot.ts";
 
 export interface Stack {
   name: string;
@@ -29,6 +30,8 @@ export interface Stack {
   /** In every state, one-offs and orphans too, by name. */
   containers: Container[];
   sources: Source[];
+  /** Of the sources that are volumes, by name. */
+  volumes: VolumeSnapshot[];
   skipped: SkippedMount[];
   /** The `duckback.*` labels in force, by service (container name where it has none). */
   labels: StackLabels;
@@ -133,6 +136,7 @@ async function assemble(
     services: compose?.services ?? [],
     containers,
     sources,
+    volumes: collector.volumes.map((volume) => volumeSnapshot(volume, compose)),
     skipped: collector.skipped,
     labels,
     excludes: labelExcludes(labels, collector.mounts, sources),

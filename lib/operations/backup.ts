@@ -82,7 +82,7 @@ export async function previewBackup(
 /** The steps under an existing lock; a rollback makes its safety backup through here as well. */
 export async function runBackup(ctx: Context, plan: BackupPlan): Promise<BackupOutcome> {
   for (const text of plan.notes) note(ctx, text);
-  const running = await beginRecord(ctx, plan, describe(ctx, plan));
+  const running = await beginRecord(ctx, plan, await describe(ctx, plan));
   const journal = beginJournal(ctx, plan, running);
   try {
     const { start_error, health } = await archive(ctx, plan, running, journal);

@@ -194,8 +194,10 @@ export function neverArchived(ctx: Context, plan: BackupPlan): string[] {
 }
 
 /** What the archive and the record say of the stack at this moment. */
-export function describe(ctx: Context, plan: BackupPlan): BackupMetadata {
+export async function describe(ctx: Context, plan: BackupPlan): Promise<BackupMetadata> {
   const { stack } = plan;
+  const held = new Set(plan.sources.map(({ name }) => name));
+  const digests = await imageDigests(plan);
   return {
     tool_version: VERSION,
     host: ctx.host,
@@ -213,9 +215,18 @@ export function describe(ctx: Context, plan: BackupPlan): BackupMetadata {
       state: container.state,
       health: container.health,
       restart_policy: container.restart_policy,
+      image_digests: digests.get(container.image_id) ?? [],
     })),
+    volumes: stack.volumes.filter(({ name }) => held.has(name)),
     quiesce: plan.mode,
     consistency: null,
     level: plan.level,
   };
+}
+
+/** By image id, "name@sha256:...": where a registry has the very same image. */
+async function imageDigests({ engine, stack }: BackupPlan): Promise<Map<string, string[]>> {
+  const ids = [...new Set(stack.containers.map(({ image_id }) => image_id))];
+  const images = await Promise.all(ids.map((id) => engine?.inspectImage(id) ?? null));
+  return new Map(ids.map((id, n) => [id, images[n]?.digests ?? []]));
 }

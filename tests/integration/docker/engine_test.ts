@@ -94,6 +94,17 @@ Deno.test("connectEngine() does on the real engine what the port promises", asyn
       [LABEL.project]: stack.project,
     });
     assert.deepEqual(made, await engine.inspectVolume(`${stack.project}_made`));
+    assert.ok(Math.abs(Date.parse(made.created_at) - Date.now()) < 60_000, made.created_at);
+    await engine.removeVolume(made.name);
+    assert.equal(await engine.inspectVolume(made.name), null);
+    await engine.removeVolume(made.name);
+    await assert.rejects(engine.removeVolume(stack.volume), hasCode("DOCKER_FAILED", /in use/));
+    const { id } = (await engine.inspectImage(BASE_IMAGE))!;
+    const names = [`${stack.project}:one`, `host.example:5000/${stack.project}`];
+    for (const name of names) await engine.tagImage(id, name);
+    assert.equal((await engine.inspectImage(names[0]))!.id, id);
+    assert.equal((await engine.inspectImage(`${names[1]}:latest`))!.id, id);
+    await docker("rmi", ...names);
   });
 });
 

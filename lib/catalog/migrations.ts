@@ -14,6 +14,7 @@ const FILES = [
   "0001_initial.sql",
   "0002_rollback_keep_old_days.sql",
   "0003_proof_and_keeping.sql",
+  "0004_notify.sql",
 ];
 
 /** All migrations this program knows, oldest first. `deno compile` needs `--include migrations`. */

@@ -39,6 +39,7 @@ export async function run(args: string[], terminal: Terminal): Promise<number> {
     if (thrown instanceof CommanderError) usage(session, thrown);
     else session.fail(thrown);
   }
+  await session.tellOthers();
   return session.exit_code;
 }
 

@@ -43,6 +43,8 @@ export class Session {
   json: "document" | "list" | null = null;
   globals: Globals = {};
   #line: ProgressLine | null = null;
+  /** Of the operation that ran. */
+  #context: Context | null = null;
 
   constructor(readonly terminal: Terminal) {}
 
@@ -63,7 +65,7 @@ export class Session {
   context(command: string): Context {
     const { terminal, globals } = this;
     const work_dir = resolve(terminal.cwd, globals.workDir ?? ".");
-    return {
+    return this.#context = {
       home: locateHome(
         globals.home && resolve(terminal.cwd, globals.home),
         terminal.env,
@@ -107,6 +109,17 @@ export class Session {
       } else if (this.#line) this.#line.handle(event);
       if (event.type === "phase") logger.debug("{t}", { t: event.text });
     };
+  }
+
+  /** Called last: services are up and the result is out, now others may be told. Throws nothing. */
+  async tellOthers() {
+    const ctx = this.#context;
+    if (!ctx) return;
+    const { hasAlerts } = await import("../operations/announce.ts");
+    if (!hasAlerts(ctx)) return;
+    const { deliverAlerts } = await import("../operations/deliver_alerts.ts");
+    await deliverAlerts(ctx);
+    this.settle();
   }
 
   /** Ends the progress line; the next text stands alone. */

@@ -1,11 +1,13 @@
 /** The typed keys of `app_config`: what each is for, may hold and defaults to. */
 import { DuckbackError } from "../core/errors.ts";
 import type { Compression, QuiesceMode } from "../core/model.ts";
-import * as kind from "./values.ts";
 import { nearest } from "../core/nearest.ts";
+import { define, type Definition } from "./define.ts";
+import { NOTIFY_SETTINGS, type NotifySettings } from "./notify_settings.ts";
+import * as kind from "./values.ts";
 
 /** Every setting with the type of its value; null only where the docs below say so. */
-export interface Settings {
+export interface Settings extends NotifySettings {
   auto_backup_enabled: boolean;
   auto_backup_schedule: string;
   auto_backup_timezone: string;
@@ -35,34 +37,13 @@ export interface Settings {
 
 export type SettingKey = keyof Settings;
 
-export interface SettingDefinition {
-  key: SettingKey;
-  kind: kind.Kind;
-  /** `auto_backup`, `backup`, `rollback` or `upgrade`. */
-  category: string;
-  description: string;
-  /** Null: computed from the host (`defaultValue`), or there is none. */
-  default: unknown;
-  /** False: duckback writes it, people only read it. */
-  editable: boolean;
-}
+export type SettingDefinition = Definition<SettingKey>;
 
 /** What defaults depend on. */
 export interface SettingContext {
   home: string;
   /** The host's time zone, for example from Intl. */
   timezone: string;
-}
-
-function define(
-  key: SettingKey,
-  of: kind.Kind,
-  fallback: unknown,
-  description: string,
-  editable = true,
-): SettingDefinition {
-  const category = key.startsWith("auto_backup_") ? "auto_backup" : key.split(".")[0];
-  return { key, kind: of, category, description, default: fallback, editable };
 }
 
 const keep = (example: number) => kind.integer(0, 100_000, example, "0: no such rule");
@@ -161,6 +142,7 @@ export const SETTINGS: readonly SettingDefinition[] = [
     7,
     "How long what a rollback replaced is kept for rollback --undo",
   ),
+  ...NOTIFY_SETTINGS,
   define(
     "upgrade.auto_backup_enabled",
     kind.boolean(),
@@ -201,7 +183,8 @@ export function parseSetting(key: string, text: string): unknown {
     ? "it is not of that form"
     : kind.problemOf(setting.kind, value);
   if (problem === null) return value;
-  throw new DuckbackError("USAGE", `Cannot set "${key}" to "${text}": ${problem}`, {
+  const typed = setting.kind.mask ? "" : ` to "${text}"`;
+  throw new DuckbackError("USAGE", `Cannot set "${key}"${typed}: ${problem}`, {
     hint:
       `It must be ${setting.kind.rule}. Example: duckback config set ${key} '${setting.kind.example}'`,
     details: { rule: setting.kind.rule, example: setting.kind.example },
@@ -236,13 +219,15 @@ export function resolveSettings(
   context: SettingContext,
 ): Settings {
   const settings: Record<string, unknown> = {};
-  for (const { key, kind: { rule } } of SETTINGS) {
+  for (const { key, kind: { rule, mask } } of SETTINGS) {
     const value = stored[key] ?? defaultValue(key, context);
     const problem = value === null ? null : checkSetting(key, value);
     if (problem !== null) {
       throw new DuckbackError(
         "USAGE",
-        `Cannot use the setting "${key}" with ${JSON.stringify(value)}: ${problem}`,
+        `Cannot use the setting "${key}"${
+          mask ? "" : ` with ${JSON.stringify(value)}`
+        }: ${problem}`,
         {
           hint: `It must be ${rule}. Put it right with duckback config set or config unset ${key}.`,
         },

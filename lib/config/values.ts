@@ -25,6 +25,8 @@ export interface Kind {
   /** Text as typed to a candidate value, which `schema` then checks; undefined where it cannot be. */
   parse: (text: string) => unknown;
   format: (value: unknown) => string;
+  /** Set where people may type a secret by mistake: the text then, for messages and audit rows. */
+  mask?: (text: string) => string;
 }
 
 const plain = (value: unknown) => String(value);
@@ -206,6 +208,27 @@ function formatList(items: string[]): string {
   const same = Array.isArray(back) && back.length === items.length &&
     back.every((item, at) => item === items[at]);
   return same ? text : JSON.stringify(items);
+}
+
+/**
+ * `base`, a string or a list, with a rule of its own: `problemIn` says what is wrong with the text (of
+ * each item), or null.
+ */
+export function ruled(
+  base: Kind,
+  rule: string,
+  example: string,
+  problemIn: (text: string) => string | null,
+  mask?: (text: string) => string,
+): Kind {
+  const check = v.rawCheck<unknown>(({ dataset, addIssue }) => {
+    if (!dataset.typed) return;
+    for (const text of [dataset.value].flat()) {
+      const problem = problemIn(text as string);
+      if (problem !== null) return addIssue({ message: problem });
+    }
+  });
+  return { ...base, rule, example, schema: v.pipe(base.schema, check), mask };
 }
 
 export function timestamp(): Kind {

@@ -1,18 +1,22 @@
 /** What somebody may want to be told of when nobody is watching: the events that alerts carry. */
 
-/** Each says what happened; DESIGN and README list what raises it. */
-export type EventKind =
-  | "backup_completed"
-  | "backup_partial"
-  | "backup_failed"
-  | "service_down"
-  | "verify_failed"
-  | "drill_failed"
-  | "prune_failed"
-  | "disk_low"
-  | "overdue"
-  | "suspicion"
-  | "recovered";
+/** Each says what happened; docs/alerts.md lists what raises it. */
+export const EVENT_KINDS = [
+  "backup_completed",
+  "backup_partial",
+  "backup_failed",
+  "service_down",
+  "verify_failed",
+  "drill_failed",
+  "prune_failed",
+  "disk_low",
+  "overdue",
+  "suspicion",
+  "recovered",
+] as const;
+
+/** `test` is what `notify test` sends; it is none that can be chosen. */
+export type EventKind = typeof EVENT_KINDS[number] | "test";
 
 /** One thing that happened. Texts hold no secrets. */
 export interface AlertEvent {

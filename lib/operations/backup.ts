@@ -12,6 +12,7 @@ import { isUnreachable } from "../docker/engine_failure.ts";
 import type { JournalFile } from "../repository/journal.ts";
 import { partialPath } from "../repository/naming.ts";
 import { audited } from "./audit.ts";
+import { announced } from "./backup_alerts.ts";
 import {
   type BackupPlan,
   type BackupRequest,
@@ -50,7 +51,11 @@ export interface BackupOutcome {
 }
 
 /** Makes a backup of the stack the context names. */
-export async function createBackup(ctx: Context, request: BackupRequest): Promise<BackupOutcome> {
+export function createBackup(ctx: Context, request: BackupRequest): Promise<BackupOutcome> {
+  return announced(ctx, () => makeBackup(ctx, request));
+}
+
+async function makeBackup(ctx: Context, request: BackupRequest): Promise<BackupOutcome> {
   await using _catalog = keepingCatalog(ctx);
   using _lock = await beginExclusive(ctx);
   const action = {

@@ -1,4 +1,5 @@
 /** A run that may change something: holds the home's lock, first mends what a dead run left. */
+import { resumeAlerts } from "./announce.ts";
 import { type Context, takeLock } from "./context.ts";
 import { recoverLeftovers } from "./recover.ts";
 
@@ -8,6 +9,7 @@ import { recoverLeftovers } from "./recover.ts";
  */
 export async function beginExclusive(ctx: Context): Promise<Disposable> {
   const lock = await takeLock(ctx);
+  resumeAlerts(ctx);
   try {
     await recoverLeftovers(ctx);
     return lock;

@@ -10,6 +10,8 @@ export interface Home {
   backups: string;
   /** One JSON file a run in flight; what must be undone if it dies. */
   journal: string;
+  /** Alerts not yet delivered, and what was alerted and is not well again. */
+  alerts: string;
   /** What the last rollbacks replaced, for `rollback --undo`. */
   undo: string;
   /** Names and places of the stacks known here. */
@@ -51,6 +53,7 @@ export function homeAt(dir: string): Home {
     catalog: join(dir, "catalog.duckdb"),
     backups: join(dir, "backups"),
     journal: join(dir, "journal"),
+    alerts: join(dir, "alerts"),
     undo: join(dir, "undo"),
     stacks: join(dir, "stacks.json"),
     lock: join(dir, "run.lock"),

@@ -73,9 +73,8 @@ export function corruptError(path: string, cause: unknown): DuckbackError {
     {
       cause,
       hint:
-        `The archives and their sidecars are not affected: each can still be restored with tar. ` +
-        `Keep a copy of "${path}" and of "${path}.wal", if there is one, and move both away; ` +
-        `duckback then begins a new catalogue.`,
+        "The archives and the records beside them are not affected. `duckback catalog rebuild` keeps " +
+        "the damaged file under another name and makes a new catalogue from those.",
     },
   );
 }

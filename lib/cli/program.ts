@@ -5,6 +5,7 @@ import { VERSION } from "../core/version.ts";
 import { collect, examples, oneOf } from "./options.ts";
 import { addBackup } from "./backup.ts";
 import { addCat } from "./cat.ts";
+import { addCatalog } from "./catalog.ts";
 import { addConfig } from "./config.ts";
 import { addLs } from "./ls.ts";
 import { addRestore } from "./restore.ts";
@@ -80,6 +81,7 @@ function build(session: Session): Command {
   addCat(program as unknown as Command, session);
   addServices(program as unknown as Command, session);
   addConfig(program as unknown as Command, session);
+  addCatalog(program as unknown as Command, session);
   program.command("version").description("print the version")
     .addHelpText("after", examples("duckback version", "duckback version --json")).action(() => {
       session.result({ success: true, version: VERSION }, () => [`duckback ${VERSION}`]);

@@ -34,14 +34,19 @@ export class RunningRecord {
 
   /** Content of `.duckback/result.json`: what is known once the last file is in. */
   lastEntry(found: ArchiveResult, now: Date) {
+    const warnings = this.#excused(found.warnings);
+    const problems = [...this.problems, ...incompleteness(warnings)];
     return {
       format: "duckback-result-1",
       archived_at: now.toISOString(),
+      status: problems.length > 0 ? "partial" : "completed",
+      error_message: problems.length > 0 ? problems.join("; ") : null,
       file_count: found.file_count,
       entry_count: found.entry_count,
       source_bytes: found.source_bytes,
+      downtime_ms: this.record.downtime_ms,
       consistency: this.metadata.consistency,
-      warnings: this.#excused(found.warnings),
+      warnings: [...this.record.warnings, ...warnings],
     };
   }
 
@@ -49,11 +54,7 @@ export class RunningRecord {
     const summary = { ...found, warnings: this.#excused(found.warnings) };
     this.#summary = summary;
     this.record.warnings.push(...summary.warnings);
-    const missing = summary.warnings.filter((warning) => warning.incomplete);
-    if (missing.length > 0) {
-      const more = missing.length > 1 ? ` and ${missing.length - 1} more` : "";
-      this.problems.push(`${missing[0].path}: ${missing[0].message}${more}`);
-    }
+    this.problems.push(...incompleteness(summary.warnings));
   }
 
   /** A dumped database's own files may change while they are read: its dump is what counts. */
@@ -152,6 +153,14 @@ export class RunningRecord {
       duration_ms: now.getTime() - Date.parse(this.record.started_at!),
     });
   }
+}
+
+/** Why an archive with these warnings does not hold all it should, in a sentence; none where it does. */
+function incompleteness(warnings: Warning[]): string[] {
+  const missing = warnings.filter((warning) => warning.incomplete);
+  if (missing.length === 0) return [];
+  const more = missing.length > 1 ? ` and ${missing.length - 1} more` : "";
+  return [`${missing[0].path}: ${missing[0].message}${more}`];
 }
 
 /** Writes the row `running`, before anything is touched. */

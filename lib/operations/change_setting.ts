@@ -1,6 +1,7 @@
 /** Changing a setting: checked, and audited with its old and new value. */
 import { findSetting, parseSetting, type SettingKey } from "../config/settings.ts";
 import { DuckbackError } from "../core/errors.ts";
+import { writeSettingsCopy } from "../repository/settings_copy.ts";
 import { audited } from "./audit.ts";
 import { type Context, withCatalog } from "./context.ts";
 import { beginExclusive } from "./exclusive.ts";
@@ -33,7 +34,10 @@ export async function changeSetting(
   };
   using _lock = await exclusiveIfFree(ctx);
   return await audited(ctx, action, async () => {
-    await withCatalog(ctx, (catalog) => catalog.settings.set(key as SettingKey, value, ctx.now()));
+    await withCatalog(ctx, async ({ settings }) => {
+      await settings.set(key as SettingKey, value, ctx.now());
+      writeSettingsCopy(ctx.home, await settings.values());
+    });
     return await getSetting(ctx, key);
   }, (after) => ({ message: `${key} = ${JSON.stringify(after.value)}` }));
 }

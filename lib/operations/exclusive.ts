@@ -1,6 +1,7 @@
 /** A run that may change something: holds the home's lock, first mends what a dead run left. */
 import { resumeAlerts } from "./announce.ts";
 import { type Context, takeLock } from "./context.ts";
+import { withSoundCatalog } from "./damaged_catalog.ts";
 import { recoverLeftovers } from "./recover.ts";
 
 /**
@@ -11,7 +12,7 @@ export async function beginExclusive(ctx: Context): Promise<Disposable> {
   const lock = await takeLock(ctx);
   resumeAlerts(ctx);
   try {
-    await recoverLeftovers(ctx);
+    await withSoundCatalog(ctx, () => recoverLeftovers(ctx));
     return lock;
   } catch (cause) {
     lock[Symbol.dispose]();

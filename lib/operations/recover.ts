@@ -21,6 +21,7 @@ import { readSidecar, scanSidecars } from "../repository/sidecar.ts";
 import { removeSpool } from "../repository/spool.ts";
 import type { Context } from "./context.ts";
 import { note, phase, takeLock, withCatalog } from "./context.ts";
+import { withSoundCatalog } from "./damaged_catalog.ts";
 import { connectPatiently, startAgain, stopUsers } from "./dead_services.ts";
 import { awaitHealth } from "./health.ts";
 import { type LostJournal, putAside, reportLost } from "./lost_journal.ts";
@@ -65,10 +66,11 @@ export interface RecoverOptions {
 export async function recover(ctx: Context, options: RecoverOptions = {}): Promise<Recovery> {
   using _lock = await takeLock(ctx);
   const started: { engine: Engine; plan: QuiescePlan }[] = [];
-  const recovery = await recoverLeftovers(ctx, {
-    ...options,
-    onStarted: (engine, plan) => started.push({ engine, plan }),
-  });
+  const recovery = await withSoundCatalog(ctx, () =>
+    recoverLeftovers(ctx, {
+      ...options,
+      onStarted: (engine, plan) => started.push({ engine, plan }),
+    }));
   if (started.length === 0) return recovery;
   const { "backup.health_timeout_seconds": seconds } = await currentSettings(ctx);
   for (const { engine, plan } of started) {

@@ -16,6 +16,8 @@ export interface Home {
   undo: string;
   /** Names and places of the stacks known here. */
   stacks: string;
+  /** Copy of the settings, for the day the catalogue is lost. */
+  settings: string;
   /** Held with flock(2) by the one run that may change something. */
   lock: string;
 }
@@ -56,6 +58,7 @@ export function homeAt(dir: string): Home {
     alerts: join(dir, "alerts"),
     undo: join(dir, "undo"),
     stacks: join(dir, "stacks.json"),
+    settings: join(dir, "settings.json"),
     lock: join(dir, "run.lock"),
   };
 }

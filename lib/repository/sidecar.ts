@@ -12,7 +12,11 @@ export function writeSidecar(record: BackupRecord): void {
   writeDurably(sidecarPath(record.backup_path), text);
 }
 
-/** What records that an earlier version wrote do not say. */
+/** A record with what those of earlier versions do not say yet. */
+export function withLaterFields(record: Partial<BackupRecord>): BackupRecord {
+  return { ...LATER, ...record } as BackupRecord;
+}
+
 const LATER: Partial<BackupRecord> = {
   verify_level: null,
   drill_status: null,
@@ -31,7 +35,7 @@ export function readSidecar(archive: string): BackupRecord | null {
 function parse(path: string): BackupRecord | null {
   try {
     const { format, ...record } = JSON.parse(Deno.readTextFileSync(path));
-    return format === FORMAT ? { ...LATER, ...record } as BackupRecord : null;
+    return format === FORMAT ? withLaterFields(record) : null;
   } catch {
     return null;
   }

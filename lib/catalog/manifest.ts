@@ -263,6 +263,15 @@ function manifestError(act: string, path: string, cause: unknown): DuckbackError
     `Cannot ${act} the manifest "${path}": ${
       full ? "no space left on its disk" : firstLine(cause)
     }`,
-    { cause, hint: full ? "Free some space there and try again." : undefined },
+    {
+      cause,
+      hint: full ? "Free some space there and try again." : undefined,
+      details: { manifest: path },
+    },
   );
+}
+
+/** True of an error that says that a manifest cannot be read, which says nothing of its archive. */
+export function isUnreadable(error: unknown): error is DuckbackError {
+  return error instanceof DuckbackError && error.code === "IO" && "manifest" in error.details;
 }

@@ -1,7 +1,7 @@
 /** `duckback backup create|list|show|verify|delete`, and `list-backups`. */
 import { Command } from "./commander.ts";
 import { DuckbackError, EXIT_CODES } from "../core/errors.ts";
-import type { Compression, QuiesceMode, Trigger } from "../core/model.ts";
+import type { Compression, QuiesceMode, Trigger, VerifyLevel } from "../core/model.ts";
 import type { BackupRequest } from "../operations/backup_plan.ts";
 import { backupId, collect, examples, integer, oneOf } from "./options.ts";
 import type { Session } from "./session.ts";
@@ -182,12 +182,22 @@ function addShow(backup: Command, session: Session) {
 
 function addVerify(backup: Command, session: Session) {
   backup.command("verify")
-    .description("read archives back in full: hash, checksums, every file")
+    .description("prove that archives are what was recorded")
     .argument("[id]", "the backup's id", backupId)
     .option("--all", "verify every backup that has an archive")
+    .option(
+      "--level <level>",
+      "quick (size and SHA-256) or full (every entry read)",
+      oneOf("quick", "full"),
+      "full",
+    )
     .addHelpText(
       "after",
-      examples("duckback backup verify 12", "duckback backup verify --all --json"),
+      examples(
+        "duckback backup verify 12",
+        "duckback backup verify --all --json",
+        "duckback backup verify --all --level quick",
+      ),
     )
     .action(async (id, options) => {
       if ((id === undefined) === !options.all) {
@@ -195,13 +205,21 @@ function addVerify(backup: Command, session: Session) {
       }
       const { verifyBackups } = await import("../operations/verify.ts");
       const { verifyLines } = await import("./backup_view.ts");
-      const results = await verifyBackups(session.context("backup verify"), id ?? null);
+      const results = await verifyBackups(session.context("backup verify"), {
+        id: id ?? null,
+        level: options.level as VerifyLevel,
+      });
       const bad = results.filter((result) => !result.ok);
       const error = bad.length === 0 ? {} : { error: bad[0].error };
+      const worst = bad.length > 0
+        ? EXIT_CODES.ARCHIVE_CORRUPT
+        : results.some(({ problems }) => problems.length > 0)
+        ? EXIT_CODES.PARTIAL
+        : 0;
       session.result(
         { success: bad.length === 0, results, ...error },
         () => verifyLines(results, session.out_style),
-        bad.length > 0 ? EXIT_CODES.ARCHIVE_CORRUPT : 0,
+        worst,
       );
     });
 }

@@ -83,8 +83,14 @@ function dumpsText({ backup_metadata }: BackupRecord): string | null {
   return dumps.length > 0 ? dumps.join(", ") : null;
 }
 
+const PASSED = {
+  quick: "yes, by its SHA-256",
+  full: "yes, read back in full",
+  drill: "yes, by a drill",
+};
+
 function verdict(backup: BackupRecord): string {
-  if (backup.verify_status === "passed") return "yes, read back in full";
+  if (backup.verify_status === "passed") return PASSED[backup.verify_level ?? "full"];
   return backup.verify_status === "failed" ? "FAILED" : "no";
 }
 
@@ -256,15 +262,16 @@ export function previewLines({ plan, estimate }: Preview, style: Style): string[
 /** `backup verify`. */
 export function verifyLines(results: VerifyResult[], style: Style): string[] {
   if (results.length === 0) return ["There is no archive to verify."];
-  return results.flatMap((result) =>
+  return results.flatMap((result) => [
     result.ok
-      ? [
-        `${style.green("good")}  ${result.id}  ${cell(result.backup_name)}  ` +
-        `${count(result.entries ?? 0, "entry", "entries")}, ${formatBytes(result.bytes ?? 0)}`,
-      ]
-      : [
-        `${style.red("BAD")}   ${result.id}  ${cell(result.backup_name)}`,
-        `      ${cell(result.error?.message)}`,
-      ]
-  );
+      ? `${style.green("good")}  ${result.id}  ${cell(result.backup_name)}  ${foundText(result)}`
+      : `${style.red("BAD")}   ${result.id}  ${cell(result.backup_name)}`,
+    ...(result.ok ? [] : [`      ${cell(result.error?.message)}`]),
+    ...result.problems.map((problem) => style.yellow(`    ! ${cell(problem)}`)),
+  ]);
+}
+
+function foundText({ entries, bytes }: VerifyResult): string {
+  if (entries === null) return "size and SHA-256 as recorded";
+  return `${count(entries, "entry", "entries")}, ${formatBytes(bytes ?? 0)}`;
 }

@@ -23,11 +23,16 @@ export interface Entries {
 
 /**
  * Finds a backup by its id, or an archive by its path. The archive itself is not looked at. Raises
- * NO_SUCH_BACKUP, ARCHIVE_MISSING.
+ * NO_SUCH_BACKUP, ARCHIVE_MISSING, and ARCHIVE_CORRUPT for one that is known to be damaged, unless
+ * `require` asks for less.
  */
-export async function findEntries(ctx: Context, from: number | string): Promise<Entries> {
+export async function findEntries(
+  ctx: Context,
+  from: number | string,
+  require = requireRestorable,
+): Promise<Entries> {
   const record = typeof from === "number" ? await findBackup(ctx, from) : null;
-  if (record !== null) requireRestorable(record);
+  if (record !== null) require(record);
   const archive = record?.backup_path ?? from as string;
   if (!exists(archive)) {
     throw new DuckbackError(

@@ -3,6 +3,7 @@ import type { ManifestEntry } from "../core/model.ts";
 import type { Context } from "./context.ts";
 import { type Entries, entryAt, findEntries, noSuchPath, rowsOf } from "./entries.ts";
 import { archivePath } from "./patterns.ts";
+import { requireReadable } from "./verify.ts";
 
 export interface LsRequest {
   /** A backup's id, or the path of an archive. */
@@ -25,7 +26,8 @@ export interface LsOutcome {
 /** Raises NO_SUCH_BACKUP, NO_SUCH_PATH, ARCHIVE_MISSING; while rows are read ARCHIVE_CORRUPT, IO, INTERRUPTED. */
 export async function ls(ctx: Context, request: LsRequest): Promise<LsOutcome> {
   const path = archivePath(request.path);
-  const entries = await findEntries(ctx, request.from);
+  // What a damaged archive held may be looked at.
+  const entries = await findEntries(ctx, request.from, requireReadable);
   const self = path === "" ? null : await entryAt(ctx, entries, path);
   const rows = self !== null && self.type !== "directory"
     ? one(self)

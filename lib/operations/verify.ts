@@ -1,38 +1,56 @@
-/** `backup verify`: an archive is what its record says, read back from the disk in full. */
+/** `backup verify`: an archive is what its record says, by its hash or read back in full. */
 import { matchArchive } from "../archive/hash_file.ts";
-import { verifyArchive, type VerifyReport } from "../archive/verify.ts";
+import { verifyArchive, type VerifyOptions, type VerifyReport } from "../archive/verify.ts";
 import { asDuckbackError, DuckbackError } from "../core/errors.ts";
-import type { BackupRecord } from "../core/model.ts";
+import type { BackupRecord, VerifyLevel } from "../core/model.ts";
 import { exists } from "../repository/pending_archive.ts";
 import { manifestPath } from "../repository/naming.ts";
-import { writeSidecar } from "../repository/sidecar.ts";
+import { readSidecar, writeSidecar } from "../repository/sidecar.ts";
 import { audited } from "./audit.ts";
 import { collectGarbage } from "../core/memory.ts";
 import type { Context } from "./context.ts";
-import { keepingCatalog, phase, withCatalog } from "./context.ts";
+import { keepingCatalog, note, phase, withCatalog } from "./context.ts";
 import { beginExclusive } from "./exclusive.ts";
 import { findBackup } from "./list.ts";
+import { checkQuickly } from "./quick_check.ts";
+
+export interface VerifyRequest {
+  /** Null: all that have an archive. */
+  id: number | null;
+  level: VerifyLevel;
+}
 
 /** One archive's verdict. */
 export interface VerifyResult {
   id: number;
   backup_name: string;
   backup_path: string;
+  /** What was done: at least what was asked for. */
+  level: VerifyLevel;
   ok: boolean;
   error: { code: string; message: string; hint: string | null } | null;
+  /** What is not as it should be beside an archive that is sound. */
+  problems: string[];
+  /** Null where the archive was not read through. */
   entries: number | null;
   bytes: number | null;
   verified_at: string;
 }
 
-/** Verifies one backup, or all that have an archive; stores each verdict. Raises only INTERRUPTED. */
-export async function verifyBackups(ctx: Context, id: number | null): Promise<VerifyResult[]> {
+/** Verifies one backup or all; stores each verdict. Raises NO_SUCH_BACKUP, LOCKED, INTERRUPTED. */
+export async function verifyBackups(ctx: Context, request: VerifyRequest): Promise<VerifyResult[]> {
   await using _catalog = keepingCatalog(ctx);
   using _lock = await beginExclusive(ctx);
-  const action = { type: "verify", description: "verify archives", params: { id } };
+  const action = {
+    type: "verify",
+    description: `verify archives (${request.level})`,
+    params: { ...request },
+  };
   return await audited(ctx, action, async () => {
     const results: VerifyResult[] = [];
-    for (const record of await chosen(ctx, id)) results.push(await verifyOne(ctx, record));
+    for (const record of await chosen(ctx, request)) {
+      results.push(await verifyOne(ctx, record, request.level));
+    }
     return results;
   }, (results) => {
     const bad = results.filter((result) => !result.ok);
@@ -43,7 +61,7 @@ export async function verifyBackups(ctx: Context, id: number | null): Promise<Ve
   });
 }
 
-async function chosen(ctx: Context, id: number | null): Promise<BackupRecord[]> {
+async function chosen(ctx: Context, { id }: VerifyRequest): Promise<BackupRecord[]> {
   if (id !== null) return [await findBackup(ctx, id)];
   const all = await withCatalog(ctx, (catalog) => catalog.backups.list(filterOf(ctx)));
   return all.filter((record) => record.status !== "running" && hasArchive(record));
@@ -59,34 +77,61 @@ function filterOf(ctx: Context) {
 }
 
 /** Checks one archive and stores the verdict. Raises only INTERRUPTED. */
-export async function verifyOne(ctx: Context, record: BackupRecord): Promise<VerifyResult> {
-  let report: VerifyReport | null = null;
+export async function verifyOne(
+  ctx: Context,
+  record: BackupRecord,
+  asked: VerifyLevel = "full",
+): Promise<VerifyResult> {
+  const level = levelFor(record, asked);
+  let report: CheckReport | null = null;
   let error: DuckbackError | null = null;
+  const problems: string[] = [];
   try {
-    report = await checkArchive(ctx, record);
+    requireArchive(record);
+    if (readSidecar(record.backup_path) === null) {
+      problems.push("the record beside it could not be read and was written anew");
+    }
+    if (level === "quick") problems.push(...await checkQuickly(ctx, record));
+    else report = await checkArchive(ctx, record);
   } catch (cause) {
     error = asDuckbackError(cause);
     if (error.code === "INTERRUPTED") throw error;
   }
   const at = ctx.now().toISOString();
-  await storeVerdict(ctx, record, error === null, at);
+  await storeVerdict(ctx, record, { ok: error === null, level, at });
   return {
     id: record.id,
     backup_name: record.backup_name,
     backup_path: record.backup_path,
+    level,
     ok: error === null,
     error: error?.toData() ?? null,
+    problems: [...problems, ...report?.problems ?? []],
     entries: report?.entries ?? null,
     bytes: report?.bytes ?? null,
     verified_at: at,
   };
 }
 
-async function storeVerdict(ctx: Context, record: BackupRecord, ok: boolean, at: string) {
+/** Only a check as thorough as the one that failed takes its verdict back. */
+function levelFor(record: BackupRecord, asked: VerifyLevel): VerifyLevel {
+  const deeper = record.verify_status === "failed" && record.verify_level !== "quick";
+  return asked === "quick" && (deeper || record.backup_hash === null) ? "full" : asked;
+}
+
+const LEVELS: VerifyLevel[] = ["quick", "full", "drill"];
+
+async function storeVerdict(
+  ctx: Context,
+  record: BackupRecord,
+  { ok, level, at }: { ok: boolean; level: VerifyLevel; at: string },
+) {
+  // The same bits as were read through before: what that proved still holds.
+  const before = record.verify_status === "passed" ? record.verify_level ?? "full" : level;
   const verdict = {
     verify_status: ok ? "passed" as const : "failed" as const,
     verified_at: at,
-    verify_level: "full" as const,
+    verify_level: ok && LEVELS.indexOf(before) > LEVELS.indexOf(level) ? before : level,
   };
   await withCatalog(ctx, (catalog) => catalog.backups.update(record.id, verdict));
   if (exists(record.backup_path)) writeSidecar({ ...record, ...verdict });
@@ -95,21 +140,38 @@ async function storeVerdict(ctx: Context, record: BackupRecord, ok: boolean, at:
 /** Files whose entries, passing through, leave garbage worth collecting. */
 const MANY = 100_000;
 
+/** What reading an archive in full found. */
+export type CheckReport = VerifyReport & { problems: string[] };
+
 /**
  * Reads the archive in full: its own SHA-256, each block's checksum, each header, and each file's
- * SHA-256 against the manifest where there is one. Raises ARCHIVE_MISSING or ARCHIVE_CORRUPT.
+ * SHA-256 against the manifest where there is one that can be read (`problems` says so where not).
+ * Raises ARCHIVE_MISSING or ARCHIVE_CORRUPT.
  */
-export async function checkArchive(ctx: Context, record: BackupRecord): Promise<VerifyReport> {
+export async function checkArchive(ctx: Context, record: BackupRecord): Promise<CheckReport> {
   requireArchive(record);
   phase(ctx, "verify", `Verifying ${record.backup_name}`);
   if ((record.file_count ?? 0) > MANY) collectGarbage();
-  return await verifyArchive(record.backup_path, {
-    sha256: record.backup_hash,
-    manifest: await manifestRows(record),
-    progress: ctx.progress,
-    totals: { files: record.file_count ?? 0, bytes: record.source_bytes ?? 0 },
-    signal: ctx.signal,
-  });
+  const check = (manifest: VerifyOptions["manifest"]) =>
+    verifyArchive(record.backup_path, {
+      sha256: record.backup_hash,
+      manifest,
+      progress: ctx.progress,
+      totals: { files: record.file_count ?? 0, bytes: record.source_bytes ?? 0 },
+      signal: ctx.signal,
+    });
+  const path = manifestPath(record.backup_path);
+  if (!exists(path)) {
+    return { ...await check(undefined), problems: [`its manifest "${path}" is not there`] };
+  }
+  const { isUnreadable, readManifest } = await import("../catalog/manifest.ts");
+  try {
+    return { ...await check(readManifest(path)), problems: [] };
+  } catch (cause) {
+    if (!isUnreadable(cause)) throw cause;
+    note(ctx, `${cause.message}: the archive is checked without it.`, "warning");
+    return { ...await check(undefined), problems: [cause.message] };
+  }
 }
 
 /**
@@ -117,7 +179,8 @@ export async function checkArchive(ctx: Context, record: BackupRecord): Promise<
  * still be the same to the bit, any other is read in full now. Raises what `checkArchive` does.
  */
 export async function proveArchive(ctx: Context, record: BackupRecord): Promise<void> {
-  if (record.verify_status !== "passed" || record.backup_hash === null) {
+  const read = record.verify_status === "passed" && record.verify_level !== "quick";
+  if (!read || record.backup_hash === null) {
     return void await checkArchive(ctx, record);
   }
   requireArchive(record);
@@ -127,7 +190,7 @@ export async function proveArchive(ctx: Context, record: BackupRecord): Promise<
 }
 
 /** Raises ARCHIVE_MISSING where a backup failed, is not done, or has lost its archive. */
-export function requireRestorable(record: BackupRecord) {
+export function requireReadable(record: BackupRecord) {
   if (record.status === "running" || record.status === "failed") {
     const state = record.status === "failed"
       ? `it failed: ${record.error_message}`
@@ -137,6 +200,21 @@ export function requireRestorable(record: BackupRecord) {
     });
   }
   requireArchive(record);
+}
+
+/** The same, and ARCHIVE_CORRUPT where its last verification failed: nothing is taken from it. */
+export function requireRestorable(record: BackupRecord) {
+  requireReadable(record);
+  if (record.verify_status !== "failed") return;
+  throw new DuckbackError(
+    "ARCHIVE_CORRUPT",
+    `Cannot use backup ${record.id}: its archive "${record.backup_path}" did not pass its ` +
+      `verification of ${record.verified_at}`,
+    {
+      hint: `If it was put right since: duckback backup verify ${record.id}. Else choose another ` +
+        "one: duckback backup list",
+    },
+  );
 }
 
 /** Raises ARCHIVE_MISSING where a record's archive is not there to be read. */
@@ -157,12 +235,4 @@ export function requireArchive(record: BackupRecord) {
         "Was the backup directory unmounted or the file moved? `duckback backup list` shows others.",
     },
   );
-}
-
-/** The manifest's rows in the archive's order; undefined where there is no manifest. */
-async function manifestRows(record: BackupRecord) {
-  const path = manifestPath(record.backup_path);
-  if (!exists(path)) return undefined;
-  const { readManifest } = await import("../catalog/manifest.ts");
-  return readManifest(path);
 }

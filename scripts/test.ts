@@ -22,13 +22,7 @@ const SOURCES = [
 
 /** Runs a command, showing its output as it comes; returns that of standard output too. */
 async function run(command: string, args: string[]): Promise<{ code: number; output: string }> {
-  const child = new Deno.Command(command, {
-    args,
-    cwd: PROJECT,
-    env: { NO_COLOR: "1", DENO_JOBS: String(JOBS) },
-    stdin: "null",
-    stdout: "piped",
-  }).spawn();
+  const child = spawn(command, args, "inherit");
   const text = new TextDecoder();
   let output = "";
   await child.stdout.pipeTo(
@@ -40,6 +34,54 @@ async function run(command: string, args: string[]): Promise<{ code: number; out
     }),
   );
   return { code: (await child.status).code, output };
+}
+
+function spawn(command: string, args: string[], stderr: "inherit" | "piped") {
+  const env = { NO_COLOR: "1" };
+  const options = { args, cwd: PROJECT, env, stdin: "null", stdout: "piped" } as const;
+  return new Deno.Command(command, { ...options, stderr }).spawn();
+}
+
+/**
+ * Runs test files in processes of their own, some at a time: umask, signals and open files belong to a
+ * process. The output of each is shown once it has ended.
+ */
+async function runFiles(files: string[]): Promise<Tally> {
+  const sum: Tally = { passed: 0, failed: 0, ignored: 0 };
+  const waiting = [...files];
+  const work = async () => {
+    for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
+      const child = spawn(Deno.execPath(), ["test", "-A", "--no-check", file], "piped");
+      const { code, stdout, stderr } = await child.output();
+      const output = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes)).join("");
+      console.log(output.trimEnd());
+      add(sum, stepTally(output, code));
+    }
+  };
+  await Promise.all(Array.from({ length: JOBS }, work));
+  return sum;
+}
+
+function add(sum: Tally, { passed, failed, ignored }: Tally) {
+  sum.passed += passed;
+  sum.failed += failed;
+  sum.ignored += ignored;
+}
+
+/** The test files of a suite, those with the most lines first: the last ones should be short. */
+async function filesOf(name: string): Promise<string[]> {
+  const found: [number, string][] = [];
+  const search = async (dir: string) => {
+    for await (const entry of Deno.readDir(`${PROJECT}/${dir}`)) {
+      const path = `${dir}/${entry.name}`;
+      if (entry.isDirectory) await search(path);
+      else if (entry.name.endsWith("_test.ts")) {
+        found.push([(await Deno.readTextFile(`${PROJECT}/${path}`)).split("\n").length, path]);
+      }
+    }
+  };
+  await search(`tests/${name}`);
+  return found.sort(([a], [b]) => b - a).map(([, path]) => path);
 }
 
 /** What stands in the way of tests that need a Docker engine and root, for people; empty if nothing. */
@@ -104,10 +146,14 @@ async function suite(name: string): Promise<Tally> {
       if (code !== 0) return stepTally(output, code);
     }
   }
-  // End-to-end tests wait for containers most of the time; each has a stack and a home of its own.
-  const parallel = name === "e2e" ? ["--parallel"] : [];
-  const { code, output } = await run(Deno.execPath(), ["test", "-A", ...parallel, `tests/${name}`]);
-  return stepTally(output, code);
+  const { code, output } = await run(Deno.execPath(), ["check", "--quiet", `tests/${name}`]);
+  if (code !== 0) return stepTally(output, code);
+  if (name === "unit") {
+    const { code, output } = await run(Deno.execPath(), ["test", "-A", "--no-check", "tests/unit"]);
+    return stepTally(output, code);
+  }
+  // They wait for disks and containers much of the time; each has a stack and a home of its own.
+  return await runFiles(await filesOf(name));
 }
 
 if (import.meta.main) {
@@ -118,12 +164,7 @@ if (import.meta.main) {
     Deno.exit(2);
   }
   const sum: Tally = { passed: 0, failed: 0, ignored: 0 };
-  for (const name of chosen) {
-    const { passed, failed, ignored } = await suite(name);
-    sum.passed += passed;
-    sum.failed += failed;
-    sum.ignored += ignored;
-  }
+  for (const name of chosen) add(sum, await suite(name));
   console.log(`\n${tallyLine(sum)}`);
   Deno.exit(sum.failed > 0 ? 1 : 0);
 }

@@ -15,6 +15,7 @@ const FILES = [
   "0002_rollback_keep_old_days.sql",
   "0003_proof_and_keeping.sql",
   "0004_notify.sql",
+  "0005_schedule.sql",
 ];
 
 /** All migrations this program knows, oldest first. `deno compile` needs `--include migrations`. */

@@ -97,6 +97,7 @@ function addCreate(backup: Command, session: Session) {
         output: options.output ?? null,
         description: options.description ?? null,
         verify: options.verify ? null : false,
+        scheduled_for: null,
       };
       checkRequest(session, request);
       if (options.nice) (await import("../posix/priority.ts")).lowerPriority();

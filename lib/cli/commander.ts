@@ -1,2 +1,2 @@
 /** The command line parser; this file alone imports it. */
-export { Command, CommanderError, InvalidArgumentError } from "@commander-js/extra-typings";
+export { Command, CommanderError, InvalidArgumentError, Option } from "@commander-js/extra-typings";

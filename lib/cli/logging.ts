@@ -1,5 +1,11 @@
 /** Log lines for people on standard error. The library only says; here it is decided who hears it. */
-import { configureSync, getLogger, type Logger, type LogRecord } from "@logtape/logtape";
+import {
+  configureSync,
+  getLogger,
+  type Logger,
+  type LogLevel,
+  type LogRecord,
+} from "@logtape/logtape";
 import { printable } from "../core/paths.ts";
 import type { Style } from "./style.ts";
 
@@ -17,6 +23,45 @@ export function logTo(write: (line: string) => void, style: Style, verbosity: Ve
     ],
   });
   return getLogger("duckback");
+}
+
+/** Takes a line as it is to be written, and the record it was made of. */
+export type Sink = (line: string, record: LogRecord) => void;
+
+/**
+ * A log of a process that nobody watches: each line with its time, as text or as a JSON object. A sink
+ * that fails (a full disk) costs the line and nothing else.
+ */
+export function logLines(
+  sink: Sink,
+  options: { format: "text" | "json"; verbose: boolean; quiet: boolean; timed: boolean },
+): (level: LogLevel, text: string, fields?: Record<string, unknown>) => void {
+  const verbosity = options.quiet ? "quiet" : options.verbose ? "verbose" : "normal";
+  const line = options.format === "json" ? jsonLine : options.timed ? timedLine : plainLine;
+  configureSync({
+    reset: true,
+    sinks: { lines: (record) => sink(line(record), record) },
+    loggers: [
+      { category: "duckback", sinks: ["lines"], lowestLevel: LOWEST[verbosity] },
+      { category: ["logtape", "meta"], sinks: [] },
+    ],
+  });
+  const logger = getLogger("duckback");
+  return (level, text, fields = {}) => logger[level]("{text}", { ...fields, text });
+}
+
+function jsonLine({ timestamp, level, properties }: LogRecord): string {
+  const { text, ...fields } = properties;
+  return JSON.stringify({ time: new Date(timestamp).toISOString(), level, text, ...fields });
+}
+
+function plainLine({ level, properties }: LogRecord): string {
+  const text = printable(String(properties.text));
+  return level === "info" || level === "debug" ? text : `${level}: ${text}`;
+}
+
+function timedLine(record: LogRecord): string {
+  return `${new Date(record.timestamp).toISOString()} ${plainLine(record)}`;
 }
 
 const LOWEST = { verbose: "debug", normal: "info", quiet: "warning" } as const;

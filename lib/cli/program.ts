@@ -3,6 +3,7 @@ import { Command, CommanderError } from "./commander.ts";
 import { DuckbackError } from "../core/errors.ts";
 import { VERSION } from "../core/version.ts";
 import { collect, examples, oneOf } from "./options.ts";
+import { addAutoBackup } from "./auto_backup.ts";
 import { addBackup } from "./backup.ts";
 import { addCat } from "./cat.ts";
 import { addCatalog } from "./catalog.ts";
@@ -80,6 +81,7 @@ function build(session: Session): Command {
   addLs(program as unknown as Command, session);
   addCat(program as unknown as Command, session);
   addServices(program as unknown as Command, session);
+  addAutoBackup(program as unknown as Command, session);
   addConfig(program as unknown as Command, session);
   addCatalog(program as unknown as Command, session);
   program.command("version").description("print the version")

@@ -1,7 +1,7 @@
 /** `duckback init`, `status` and `recover`. */
 import { Command } from "./commander.ts";
 import { EXIT_CODES } from "../core/errors.ts";
-import { formatAge } from "../core/units.ts";
+import { formatAge, formatLocalTime } from "../core/units.ts";
 import type { StackView, StatusOutcome } from "../operations/stack_status.ts";
 import { sourceLines, statusText } from "./backup_view.ts";
 import { labelLines } from "./label_view.ts";
@@ -112,6 +112,7 @@ function statusLines(session: Session, found: StatusOutcome): string[] {
           ? `${last.id}, ${formatAge(last.created_at, now)}, ${statusText(last, style)}`
           : style.yellow("none"),
       ],
+      ["next backup", found.next_run && formatLocalTime(found.next_run)],
       ["at work", found.running && cell(found.running)],
     ]),
     "",

@@ -20,6 +20,6 @@ export function define<K extends string>(
   description: string,
   editable = true,
 ): Definition<K> {
-  const category = key.startsWith("auto_backup_") ? "auto_backup" : key.split(".")[0];
+  const category = key.startsWith("auto_") ? "auto_backup" : key.split(".")[0];
   return { key, kind, category, description, default: fallback, editable };
 }

@@ -11,6 +11,13 @@ export interface Settings extends NotifySettings {
   auto_backup_enabled: boolean;
   auto_backup_schedule: string;
   auto_backup_timezone: string;
+  /** Empty: never; so are the next ones. */
+  auto_catalog_schedule: string;
+  auto_verify_schedule: string;
+  /** Minutes. */
+  auto_backup_grace_minutes: number;
+  /** Minutes. */
+  auto_backup_spread_minutes: number;
   auto_backup_retention_days: number;
   auto_backup_directory: string;
   /** Null before the first automatic backup. */
@@ -57,6 +64,30 @@ export const SETTINGS: readonly SettingDefinition[] = [
     kind.timezone(),
     null,
     "Time zone of the schedule (default: the host's)",
+  ),
+  define(
+    "auto_catalog_schedule",
+    kind.cron({ empty: "never" }),
+    "30 3 * * 0",
+    "When catalogue and archives are compared",
+  ),
+  define(
+    "auto_verify_schedule",
+    kind.cron({ empty: "never" }),
+    "0 4 * * 0",
+    "When all archives are read back in full",
+  ),
+  define(
+    "auto_backup_grace_minutes",
+    kind.integer(0, 1440, 5, "minutes"),
+    5,
+    "How late a run may begin and still be on time; missed ones wait so long after the start",
+  ),
+  define(
+    "auto_backup_spread_minutes",
+    kind.integer(0, 1440, 10, "minutes"),
+    10,
+    "Missed runs are caught up at a moment of each host's own within so long",
   ),
   define(
     "auto_backup_retention_days",

@@ -119,16 +119,19 @@ function formatBytes(size: number): string {
   return unit === 0 ? String(size) : `${size}${UNITS[unit]}`;
 }
 
-export function cron(): Kind {
+/** `empty`: what the empty text stands for, where it is allowed. */
+export function cron(options: { empty?: string } = {}): Kind {
+  const off = options.empty === undefined ? "" : `; "" for ${options.empty}`;
   return {
     type: "cron",
     rule: "a cron expression of five fields (minute hour day-of-month month day-of-week) or " +
-      "@hourly, @daily, @weekly, @monthly, @yearly",
+      `@hourly, @daily, @weekly, @monthly, @yearly${off}`,
     example: "30 3 * * 1-5",
     schema: v.pipe(
       v.string(),
       v.rawCheck(({ dataset, addIssue }) => {
-        const problem = dataset.typed ? checkCron(dataset.value) : null;
+        if (!dataset.typed || (dataset.value === "" && options.empty !== undefined)) return;
+        const problem = checkCron(dataset.value);
         if (problem) addIssue({ message: problem });
       }),
     ),

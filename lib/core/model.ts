@@ -80,6 +80,8 @@ export interface BackupMetadata {
   dumps?: DumpRecord[];
   /** Of the sources that are volumes; missing in records of earlier versions. */
   volumes?: VolumeSnapshot[];
+  /** The moment of the schedule (ISO 8601 UTC) that an automatic backup was made for. */
+  scheduled_for?: string;
 }
 
 /** A database's dump in the archive: `restore --dump` feeds it back. */

@@ -53,6 +53,8 @@ export interface BackupRequest {
   description: string | null;
   /** null: as `backup.verify_after_backup` says. */
   verify: boolean | null;
+  /** The moment of the schedule that asks for it (ISO 8601 UTC); null for one made by hand. */
+  scheduled_for: string | null;
 }
 
 export const DEFAULT_REQUEST: BackupRequest = {
@@ -75,6 +77,7 @@ export const DEFAULT_REQUEST: BackupRequest = {
   output: null,
   description: null,
   verify: null,
+  scheduled_for: null,
 };
 
 /** Everything that follows is decided by these values alone. */
@@ -221,6 +224,7 @@ export async function describe(ctx: Context, plan: BackupPlan): Promise<BackupMe
     quiesce: plan.mode,
     consistency: null,
     level: plan.level,
+    ...(plan.request.scheduled_for ? { scheduled_for: plan.request.scheduled_for } : {}),
   };
 }
 

@@ -1,4 +1,5 @@
 /** `init` and `status`: what a stack is, what would be backed up, and what needs attention. */
+import { nextRuns } from "../config/cron.ts";
 import type { SkippedMount, Source } from "../core/model.ts";
 import { formatAge } from "../core/units.ts";
 import type { ServiceLabels } from "../docker/labels.ts";
@@ -10,6 +11,7 @@ import { beginExclusive } from "./exclusive.ts";
 import { labelNotes, liveWriters, sharingFindings } from "./label_findings.ts";
 import { isRestorable, listBackups, type ListedBackup } from "./list.ts";
 import { type ServiceView, views } from "./services.ts";
+import { currentSettings } from "./settings.ts";
 import { findStack, type FoundStack, registerStack } from "./stacks.ts";
 
 export interface StackView {
@@ -81,7 +83,7 @@ export interface StatusOutcome {
   stack: StackView;
   services: ServiceView[];
   last_backup: ListedBackup | null;
-  /** When the scheduler runs next; null without one. */
+  /** When the next automatic backup is due (ISO 8601 UTC); null while they are off. */
   next_run: string | null;
   /** Sentences that name something to do. */
   problems: string[];
@@ -101,11 +103,18 @@ export async function status(ctx: Context): Promise<StatusOutcome> {
     stack: stackView(found),
     services: views(stack),
     last_backup: last,
-    next_run: null,
+    next_run: await nextRun(ctx),
     problems: problems(ctx, found, backups, last, holder !== null),
     running: holder && `${holder.operation} (pid ${holder.pid}, since ${holder.since})`,
     notes: notesOf({ ...found, docker_error: null }, { fatal: false }),
   };
+}
+
+async function nextRun(ctx: Context): Promise<string | null> {
+  const settings = await currentSettings(ctx);
+  if (!settings.auto_backup_enabled) return null;
+  const { auto_backup_schedule: schedule, auto_backup_timezone: timezone } = settings;
+  return nextRuns(schedule, timezone, ctx.now(), 1)[0]?.toISOString() ?? null;
 }
 
 function problems(

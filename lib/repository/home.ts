@@ -20,6 +20,12 @@ export interface Home {
   settings: string;
   /** Held with flock(2) by the one run that may change something. */
   lock: string;
+  /** What the scheduler has done and is about to try again; see lib/schedule/state.ts. */
+  schedule: string;
+  /** Held by the one run of the scheduler's tasks, from its beginning to its end. */
+  schedule_lock: string;
+  /** Held by the daemon while it lives; its time of modification is the last heartbeat. */
+  daemon_lock: string;
 }
 
 /**
@@ -60,5 +66,8 @@ export function homeAt(dir: string): Home {
     stacks: join(dir, "stacks.json"),
     settings: join(dir, "settings.json"),
     lock: join(dir, "run.lock"),
+    schedule: join(dir, "schedule.json"),
+    schedule_lock: join(dir, "schedule.lock"),
+    daemon_lock: join(dir, "daemon.lock"),
   };
 }

@@ -5,6 +5,7 @@ import { DuckbackError, EXIT_CODES } from "../core/errors.ts";
 import { count, formatBytes } from "../core/units.ts";
 import type { DumpPreview } from "../operations/restore_dump.ts";
 import { integer, oneOf } from "./options.ts";
+import { restoreElsewhere } from "./restore_as.ts";
 import { putBack } from "./restore_in_place.ts";
 import type { Session } from "./session.ts";
 import { cell, facts } from "./table.ts";
@@ -21,11 +22,14 @@ Examples:
   duckback restore 12 '**/*.{jpg,png}' --target /tmp/look --overwrite older
   duckback restore 12 conf/app.ini --in-place     (back with: duckback rollback --undo)
   duckback restore ./shop.tar.gz --target /srv/shop
+  duckback restore ./shop.tar.gz --as shop2   a stack of its own: ./shop2, new volumes
   duckback restore 12 --dump db           replace what database db holds by its dump`;
 
 export function addRestore(program: Command, session: Session) {
   program.command("restore")
-    .description("take a backup, or paths of it, out to a directory beside the live stack")
+    .description(
+      "take a backup, or paths of it, out to a directory; or bring it in as another stack",
+    )
     .argument("<id>", "the backup's id, or an archive's path")
     .argument("[path...]", "archive paths and globs to take (default: all)")
     .option("--target <dir>", "where to; made if it is not there")
@@ -40,6 +44,8 @@ export function addRestore(program: Command, session: Session) {
     )
     .option("--chown <owner>", "give everything to USER[:GROUP]; setuid and setgid bits get lost")
     .option("--no-owner", "let everything belong to you; setuid and setgid bits get lost")
+    .option("--as <name>", "bring all of it in as another stack: a new directory, new volumes")
+    .option("--external-in-place", "with --as: what came from outside goes back where it was")
     .option("--dump <service>", "feed the dump of this service back to it, while it runs")
     .option("--force", "write into a directory that is not empty; with --dump: do not ask")
     .option("--allow-devices", "make the device nodes that the archive holds (as root)")
@@ -49,6 +55,16 @@ export function addRestore(program: Command, session: Session) {
       const { cwd } = session.terminal;
       const from = /^\d+$/.test(id) ? Number(id) : resolve(cwd, id);
       const force = options.force ?? false;
+      if (options.as !== undefined) {
+        return await restoreElsewhere(session, from, {
+          name: options.as,
+          target: options.target,
+          external_in_place: options.externalInPlace ?? false,
+          allow_devices: options.allowDevices ?? false,
+          others: paths.length > 0 || force || isForParts(options),
+        });
+      }
+      if (options.externalInPlace) throw notWithoutAs();
       if (options.dump !== undefined) {
         if (options.target !== undefined || paths.length > 0) throw notBoth();
         return await feedDump(session, from, options.dump, force);
@@ -86,9 +102,31 @@ export function addRestore(program: Command, session: Session) {
     });
 }
 
+/** True where an option was given that picks or changes what is taken out. */
+function isForParts(
+  { dump, inPlace, stop, stripComponents, overwrite, chown, owner }: {
+    dump?: string;
+    inPlace?: boolean;
+    stop?: boolean;
+    stripComponents: number;
+    overwrite?: string;
+    chown?: string;
+    owner: boolean;
+  },
+): boolean {
+  return Boolean(dump ?? inPlace ?? stop ?? overwrite ?? chown) || stripComponents > 0 || !owner;
+}
+
+function notWithoutAs(): DuckbackError {
+  return new DuckbackError("USAGE", "Cannot use --external-in-place: it goes with --as NAME", {
+    hint: "duckback restore --help",
+  });
+}
+
 function noTarget(): DuckbackError {
   return new DuckbackError("USAGE", "Cannot restore: it was not said where to", {
-    hint: "Give --target DIR; or --dump SERVICE to feed a database's dump back to it.",
+    hint:
+      "Give --target DIR; --as NAME for a stack of its own; or --dump SERVICE to feed a database's dump back to it.",
   });
 }
 

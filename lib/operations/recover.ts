@@ -25,6 +25,7 @@ import { withSoundCatalog } from "./damaged_catalog.ts";
 import { connectPatiently, startAgain, stopUsers } from "./dead_services.ts";
 import { awaitHealth } from "./health.ts";
 import { type LostJournal, putAside, reportLost } from "./lost_journal.ts";
+import { dropDirectories, dropVolumes } from "./made_places.ts";
 import { endDeadActions, recordMended } from "./recover_audit.ts";
 import { currentSettings } from "./settings.ts";
 import { removeStaging, swapOut } from "./swap.ts";
@@ -142,6 +143,7 @@ async function mend(
   );
   try {
     await mendTrees(ctx, journal, recovery);
+    await mendPlaces(ctx, journal);
   } catch (cause) {
     const error = asDuckbackError(cause);
     throw new DuckbackError(
@@ -166,12 +168,21 @@ async function runLeftHooks(ctx: Context, journal: JournalFile) {
   for (const problem of await runPosts(ctx, engine, journal)) note(ctx, problem, "warning");
 }
 
+/** What was filled in part goes. */
+async function mendPlaces(ctx: Context, journal: JournalFile) {
+  const { volumes = [], committed } = journal.data;
+  if (committed) return;
+  if (volumes.length > 0) await dropVolumes(ctx, await connectPatiently(ctx, journal), journal);
+  dropDirectories(journal);
+}
+
 /** Whole old trees or whole new ones, and what `--undo` is to know of it. */
 async function mendTrees(ctx: Context, journal: JournalFile, recovery: Recovery) {
   const { kind, committed, swaps } = journal.data;
   if (swaps.length === 0) return;
   if (committed) {
     if (kind === "rollback") await keepForUndo(ctx, journal);
+    if (kind === "move") await removeStaging(swaps);
     return;
   }
   const moved = swaps.filter((step) => step.phase !== "staged").map((step) => step.live);

@@ -19,8 +19,8 @@ import { archivePath, isBelow, Patterns } from "./patterns.ts";
 import { pick } from "./picks.ts";
 import { planNow, Quiesced } from "./quiesced.ts";
 import { planRollback, type RollbackPlan, type RollbackTarget } from "./rollback_plan.ts";
-import { dropStaging } from "./stage.ts";
-import { noteStaged, prepareSwap, stagedPath, swapIn, swapOut } from "./swap.ts";
+import { addSwap, dropStaging } from "./stage.ts";
+import { noteStaged, planSwap, stagedPath, swapIn, swapOut } from "./swap.ts";
 import { keepForUndo } from "./undo_trees.ts";
 import { proveArchive } from "./verify.ts";
 
@@ -159,8 +159,7 @@ async function stage(
   try {
     posix.mkdirAll(dirname(target.live), 0o755);
     const id = `${request.id}-${ctx.now().getTime()}`;
-    journal.data.swaps.push(prepareSwap(id, 0, target, []));
-    journal.save();
+    addSwap(journal, planSwap(id, 0, target, []));
   } catch (cause) {
     throw diskError("Cannot prepare the restore", cause);
   }

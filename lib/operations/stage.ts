@@ -4,13 +4,13 @@ import { DuckbackError } from "../core/errors.ts";
 import { count } from "../core/units.ts";
 import * as posix from "../posix/mod.ts";
 import { diskError } from "../repository/durable.ts";
-import type { JournalFile } from "../repository/journal.ts";
+import type { JournalFile, SwapStep } from "../repository/journal.ts";
 import type { Context } from "./context.ts";
 import { phase } from "./context.ts";
 import { extractBackup } from "./extract_backup.ts";
 import { treeOnDisk } from "./file_tree.ts";
 import type { RollbackPlan } from "./rollback_plan.ts";
-import { noteStaged, prepareSwap, removeStaging, stagedPath } from "./swap.ts";
+import { makeStaging, noteStaged, planSwap, removeStaging, stagedPath } from "./swap.ts";
 import { stepsAround } from "./swap_around.ts";
 import { databasesThenAndNow, type Difference } from "./then_and_now.ts";
 
@@ -34,8 +34,7 @@ export async function stage(
   try {
     plan.targets.forEach((target, n) => {
       posix.mkdirAll(target.live.slice(0, target.live.lastIndexOf("/")) || "/", 0o755);
-      journal.data.swaps.push(prepareSwap(id, n, target, plan.keep));
-      journal.save();
+      addSwap(journal, planSwap(id, n, target, plan.keep));
     });
   } catch (cause) {
     throw diskError("Cannot prepare the restore", cause);
@@ -66,12 +65,18 @@ export async function stage(
   const differences = await databasesThenAndNow(trees, plan.stack, plan.engine);
   for (const step of steps) {
     for (const inner of stepsAround(id, journal.data.swaps.length, step, plan.keep)) {
-      journal.data.swaps.push(inner);
-      journal.save();
+      addSwap(journal, inner);
     }
   }
   journal.save();
   return { report, differences };
+}
+
+/** Notes a swap before its staging directory is made, so that no crash leaves one nobody knows of. */
+export function addSwap(journal: JournalFile, step: SwapStep) {
+  journal.data.swaps.push(step);
+  journal.save();
+  makeStaging(step, () => journal.save());
 }
 
 /** Removes what was extracted, unless a swap could not be taken back: then `recover` needs it. */

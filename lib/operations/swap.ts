@@ -40,8 +40,8 @@ export function howToSwap(source: { live: string; inside: boolean }, keep: strin
   return { live, kept, how, base: how === "contents" ? source.live : dirname(source.live) };
 }
 
-/** Makes the staging directory of a tree that is to be replaced. */
-export function prepareSwap(
+/** Plans how a tree is replaced; the caller journals it, then calls `makeStaging`. */
+export function planSwap(
   id: string,
   n: number,
   source: { name: string; live: string; inside: boolean },
@@ -49,8 +49,6 @@ export function prepareSwap(
 ): SwapStep {
   const { live, kept, how, base } = howToSwap(source, keep);
   const staging = join(base, UNDO_DIR, id, String(n));
-  posix.mkdirAll(staging, 0o700);
-  posix.chmod(join(base, UNDO_DIR), 0o700);
   return {
     name: source.name,
     live: source.live,
@@ -60,10 +58,19 @@ export function prepareSwap(
     new_inode: "",
     old_root: how === "contents" ? rootOf(source.live, live!) : null,
     new_root: null,
-    touched_root: how === "contents" ? metadataOf(posix.statx(source.live)) : null,
+    touched_root: null,
     keep: [...new Set(kept)],
     phase: "staged",
   };
+}
+
+/** Makes the staging directory of a step that is in the journal already. */
+export function makeStaging(step: SwapStep, save: () => void) {
+  posix.mkdirAll(step.staging, 0o700);
+  posix.chmod(join(dirname(dirname(step.staging))), 0o700);
+  if (step.how === "exchange") return;
+  step.touched_root = metadataOf(posix.statx(step.live));
+  save();
 }
 
 /** Notes what was staged; call after the extraction, before `swapIn`. */
@@ -116,7 +123,9 @@ function rootAfter(step: SwapStep): RootMetadata | null {
   if (!stat) return null;
   const now = metadataOf(stat);
   const touched = step.touched_root;
-  const untouched = touched?.mtime_s === now.mtime_s && touched.mtime_ns === now.mtime_ns;
+  // Null: it died as the staging directory was made, and that alone can have touched it.
+  const untouched = touched === null ||
+    touched.mtime_s === now.mtime_s && touched.mtime_ns === now.mtime_ns;
   return untouched ? step.old_root : now;
 }
 

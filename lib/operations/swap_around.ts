@@ -6,12 +6,12 @@ import { basename, dirname, join } from "node:path";
 import { DuckbackError } from "../core/errors.ts";
 import * as posix from "../posix/mod.ts";
 import type { SwapStep } from "../repository/journal.ts";
-import { noteStaged, prepareSwap, stagedPath } from "./swap.ts";
+import { noteStaged, planSwap, stagedPath } from "./swap.ts";
 
 /**
  * Given an extracted step whose `live` holds something of `keep` more than one level down, yields one
- * more step for each directory between, its part of the staged tree moved into it. The caller journals
- * each step before it asks for the next. Raises RESTORE_FAILED where the backup has no directory there.
+ * more step for each directory between. Its part of the staged tree is moved into it once the caller
+ * has journaled the step, made its staging directory and asks on. Raises RESTORE_FAILED where the backup has no directory there.
  */
 export function* stepsAround(
   id: string,
@@ -23,7 +23,7 @@ export function* stepsAround(
   let n = first;
   for (const live of directoriesBetween(step.live, keep)) {
     if (posix.statxIfExists(live)?.type !== "directory") continue;
-    const inner = prepareSwap(id, n++, { name: step.name, live, inside: true }, keep);
+    const inner = planSwap(id, n++, { name: step.name, live, inside: true }, keep);
     yield inner;
     const part = join(staged.get(dirname(live))!, basename(live));
     const found = posix.statxIfExists(part)?.type;

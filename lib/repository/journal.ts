@@ -50,7 +50,7 @@ export interface SwapStep {
 export interface Journal {
   version: 1;
   id: string;
-  kind: "backup" | "rollback" | "undo" | "restart";
+  kind: "backup" | "rollback" | "undo" | "restart" | "move";
   operation: string;
   stack: string;
   work_dir: string;
@@ -76,6 +76,17 @@ export interface Journal {
   hooks?: PendingHook[];
   /** A directory that must go; missing in journals of earlier versions. */
   spool?: string | null;
+  /** Volumes that go unless the run is committed; missing in journals of earlier versions. */
+  volumes?: MadeVolume[];
+  /** Empty directories that go likewise, outermost first. */
+  directories?: string[];
+}
+
+/** A volume that a run makes. */
+export interface MadeVolume {
+  name: string;
+  /** As the engine says it; null until it is made. */
+  created_at: string | null;
 }
 
 /** A container whose `duckback.pre` has begun, and what is to run in it at the end. */
@@ -127,10 +138,10 @@ export class JournalFile {
     writeDurably(this.path, JSON.stringify(this.data, null, 1));
   }
 
-  /** Removes the journal, unless services, trees or hooks still wait for `recover`. */
+  /** Removes the journal, unless services, trees, volumes or hooks still wait for `recover`. */
   finish(): void {
-    const { plan, swaps, committed, hooks = [] } = this.data;
-    const mended = committed || swaps.length === 0;
+    const { plan, swaps, committed, hooks = [], volumes = [], directories = [] } = this.data;
+    const mended = committed || swaps.length + volumes.length + directories.length === 0;
     if (plan === null && mended && hooks.length === 0) removeDurably(this.path);
   }
 
@@ -177,9 +188,9 @@ const ASIDE = ".unreadable";
 /** As far as recovery follows it blindly: a flipped bit must not look like a run to mend. */
 function isJournal(data: Partial<Journal> | null): data is Journal {
   if (typeof data !== "object" || data === null) return false;
-  const { version, id, swaps, hooks = [], plan, users } = data;
+  const { version, id, swaps, hooks = [], volumes = [], directories = [], plan, users } = data;
   return version === 1 && typeof id === "string" && typeof data.operation === "string" &&
-    Array.isArray(swaps) && Array.isArray(hooks) && isPlan(plan) && isPlan(users);
+    [swaps, hooks, volumes, directories].every(Array.isArray) && isPlan(plan) && isPlan(users);
 }
 
 function isPlan(plan: unknown): boolean {

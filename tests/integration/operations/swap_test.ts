@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import * as posix from "../../../lib/posix/mod.ts";
 import {
+  makeStaging,
   noteStaged,
-  prepareSwap,
+  planSwap,
   removeStaging,
   stagedPath,
   swapIn,
@@ -55,13 +56,14 @@ const CASES: Case[] = [
 
 async function inCase(
   one: Case,
-  use: (step: ReturnType<typeof prepareSwap>, live: string, dir: string) => Promise<void> | void,
+  use: (step: ReturnType<typeof planSwap>, live: string, dir: string) => Promise<void> | void,
 ) {
   const dir = await Deno.makeTempDir();
   const live = join(dir, "live");
   Deno.writeTextFileSync(join(dir, "neighbour"), "stays");
   one.old?.(live);
-  const step = prepareSwap("7", 0, { name: "x", live, inside: one.inside }, []);
+  const step = planSwap("7", 0, { name: "x", live, inside: one.inside }, []);
+  makeStaging(step, () => {});
   one.staged(stagedPath(step));
   noteStaged(step);
   try {
@@ -130,14 +132,15 @@ Deno.test("swapOut() mends a volume whose children were moved in part", () =>
     assert.deepEqual(snapshot(dir), before);
   }));
 
-Deno.test("prepareSwap() keeps duckback's own directories where they are", async () => {
+Deno.test("planSwap() keeps duckback's own directories where they are", async () => {
   const dir = await Deno.makeTempDir();
   try {
     const live = join(dir, "live");
     tree("old", 0o755)(live);
     Deno.mkdirSync(join(live, "backups"));
     Deno.writeTextFileSync(join(live, "backups/x.tar.gz"), "archive");
-    const step = prepareSwap("8", 0, { name: "x", live, inside: false }, [join(live, "backups")]);
+    const step = planSwap("8", 0, { name: "x", live, inside: false }, [join(live, "backups")]);
+    makeStaging(step, () => {});
     assert.equal(step.how, "contents");
     tree("new", 0o700)(stagedPath(step));
     noteStaged(step);

@@ -1,0 +1,121 @@
+/** `restore --as`: a stack under another name, in a home that never saw it; whole, or not at all. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { createSampleStack, docker, run, SampleStack } from "../fixtures/docker.ts";
+import { fingerprint, names, Place, sh } from "./support.ts";
+
+/** Without what no archive of a compose stack holds: the directory itself, and those above single files. */
+async function contents(dir: string): Promise<string[]> {
+  const left_out = /^( |config d |external|[0-9a-f]{64}  \.\/external\/)/;
+  return (await fingerprint(dir)).split("\n").filter((line) => !left_out.test(line));
+}
+
+async function volumeNames(project: string): Promise<string[]> {
+  const filter = `label=com.docker.compose.project=${project}`;
+  const listed = await docker("volume", "ls", "-q", "-f", filter);
+  return listed.split("\n").filter((name) => name !== "").sort();
+}
+
+Deno.test("a stack with volumes is moved to a fresh home and runs there, killed at any step or not [case 29]", async () => {
+  await using place = new Place();
+  place.tree("outside", { "tls/key.pem": "secret" });
+  const outside = place.path("outside/tls");
+  await using stack = await createSampleStack({
+    healthchecks: { db: "healthy" },
+    extra_services: `  aside:
+    <<: *common
+    volumes: ["${outside}:/tls:ro", "kept:/kept", "\${PWD}/app-data:/again:ro"]
+`,
+    extra_top: `  kept:
+    name: \${NAME_OF_KEPT:-${crypto.randomUUID().slice(0, 8)}-kept}
+    labels: {duckback.test: "1"}
+`,
+  });
+  await stack.compose("up", "--no-start", "aside");
+  const [data, kept] = await volumeNames(stack.project);
+  const volume = await stack.volumePath();
+  await stack.compose("stop");
+  await sh("mkdir -p sub; echo deep > sub/file; chown 12:34 sub; chmod 3750 .", volume);
+  const before = await contents(stack.dir);
+  const inside = await fingerprint(volume);
+  const archive = place.path("carried/shop.tar.gz");
+  place.tree("carried", {});
+  await place.ok(["backup", "create", "--output", archive], { cwd: stack.dir });
+  // Nothing but the archive goes to the other machine.
+  for (const name of names(place.path("carried"))) {
+    if (name !== "shop.tar.gz") Deno.removeSync(place.path("carried", name));
+  }
+  assert.ok([data, kept].includes(stack.volume));
+  const named = data === stack.volume ? kept : data;
+
+  const name = `${stack.project}moved`;
+  const env = { DUCKBACK_HOME: place.path("fresh") };
+  place.tree("there", {});
+  const at = { cwd: place.path("there"), env };
+  const move = (...more: string[]) => place.run(["restore", archive, "--as", name, ...more], at);
+  const nothing = async (what: string) => {
+    assert.deepEqual(names(place.path("there")), [], what);
+    assert.deepEqual(await volumeNames(name), [], what);
+    assert.deepEqual(names(join(env.DUCKBACK_HOME, "journal")), [], what);
+  };
+  // A volume whose name is its own is in the way, and is not touched.
+  const refused = await move("--json");
+  assert.deepEqual([refused.code, refused.json.error.code], [1, "REFUSED"], refused.stderr);
+  assert.ok(refused.json.error.message.includes(named), refused.stderr);
+  await nothing("refused");
+  await docker("rm", (await stack.container("aside")).name);
+  await docker("volume", "rm", named);
+
+  await using moved = new SampleStack(join(at.cwd, name), name, `${name}_data`);
+  const trace = ["strace", "-qq", "-f", "-o", "/dev/null", "-e", "trace=renameat,renameat2"];
+  let killed = 0;
+  for (let when = 2;; when += 2) {
+    const inject = `inject=renameat,renameat2:signal=KILL:when=${when}`;
+    const args = ["restore", archive, "--as", name];
+    const { code } = await place.run(args, { ...at, wrap: [...trace, "-e", inject] });
+    if (code === 0) break;
+    await place.ok(["recover"], at);
+    if (names(at.cwd).includes(name)) { // committed before the kill: it stays, whole
+      assert.deepEqual(names(at.cwd), [name]);
+      assert.deepEqual(await contents(moved.dir), before);
+      await docker("volume", "rm", `${name}_data`, named);
+      await Deno.remove(moved.dir, { recursive: true });
+    } else killed++;
+    await nothing(`killed at rename ${when}`);
+    if (await docker("volume", "ls", "-q", "-f", `name=${named}`) !== "") assert.fail(named);
+  }
+  assert.ok(killed >= 4, `${killed}`);
+  // The last round was not killed: it is done.
+  assert.deepEqual(names(at.cwd), [name]);
+  const again = await move("--json");
+  assert.equal(again.json.error.code, "REFUSED");
+  assert.deepEqual(await contents(moved.dir), before);
+  assert.equal(await fingerprint(await moved.volumePath()), inside);
+  assert.equal(Deno.readTextFileSync(join(moved.dir, "external", outside, "key.pem")), "secret");
+
+  const { stderr } = await new Deno.Command("docker-compose", {
+    args: ["-p", name, "up", "-d"],
+    cwd: moved.dir,
+    env: { PWD: moved.dir },
+  }).output();
+  const said = new TextDecoder().decode(stderr);
+  assert.ok(!/warn|exists|changed/i.test(said), said);
+  assert.ok(!/Creating volume/.test(said), said);
+  await moved.until((all) =>
+    ["db", "app", "web"].every((service) =>
+      all.some((one) => one.service === service && one.state === "running")
+    ) && all.some((one) => one.service === "db" && one.health === "healthy")
+  );
+  const app = (await moved.container("app")).name;
+  assert.equal(await docker("exec", app, "cat", "/srv/notes.txt"), "written before the start");
+  const db = (await moved.container("db")).name;
+  assert.equal(await docker("exec", db, "cat", "/data/sub/file"), "deep");
+  // It is known by its name, and can be backed up as any other.
+  const made = await place.ok(["--stack", name, "backup", "create", "--no-verify", "--json"], {
+    ...at,
+    cwd: "/",
+  });
+  assert.equal(made.json.backup.backup_metadata.work_dir, moved.dir);
+  await docker("rm", "-f", (await moved.container("aside")).name);
+  await docker("volume", "rm", named);
+});

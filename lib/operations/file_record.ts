@@ -1,9 +1,9 @@
 /** The record of an archive that no catalogue knows: from the one beside it, else from the archive itself. */
-import { readSelf } from "../archive/self.ts";
 import { DuckbackError } from "../core/errors.ts";
 import type { BackupMetadata, BackupRecord } from "../core/model.ts";
 import { exists } from "../repository/pending_archive.ts";
 import { readSidecar } from "../repository/sidecar.ts";
+import { recordInArchive } from "./record_of_archive.ts";
 
 /** A record that says what its archive is made of. */
 export type DescribedRecord = BackupRecord & { backup_metadata: BackupMetadata };
@@ -19,16 +19,7 @@ export async function recordOfFile(path: string): Promise<DescribedRecord> {
   if (beside?.backup_metadata && beside.backup_hash !== null) {
     return described({ ...beside, backup_path: path });
   }
-  const { first, last } = await readSelf(path);
-  // What stood in it when it was begun, and what was known at its end.
-  return described({
-    ...first as BackupRecord,
-    ...last as Partial<BackupRecord>,
-    backup_path: path,
-    status: "completed",
-    backup_hash: null,
-    verify_status: null,
-  });
+  return described(await recordInArchive(path));
 }
 
 /** Raises ARCHIVE_CORRUPT where a record does not say what its archive is made of. */

@@ -135,8 +135,8 @@ function volumeNames({ volumes, services }: ComposeProject, plan: MovePlan): str
   );
   return Object.entries(volumes).flatMap(([key, { name, external }]) => {
     if (!used.has(key) || made.has(name)) return [];
-    const how = external ? "external, and must be there" : "made anew, and empty";
-    return [`volume ${name} (${key} in the compose file) will be ${how}`];
+    const how = external ? "is external, and must be there" : "will be made anew, and empty";
+    return [`volume ${name} (${key} in the compose file) ${how}`];
   });
 }
 

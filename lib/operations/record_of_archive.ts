@@ -25,6 +25,23 @@ type LastEntry =
  * archive is damaged, was never finished or is not duckback's; DISK_FULL, NOT_WRITABLE, IO, INTERRUPTED.
  */
 export async function recordOfArchive(ctx: Context, archive: string): Promise<BackupRecord> {
+  const written = await recordInArchive(archive);
+  const { archive_bytes, sha256, compression } = await makeManifestAnew(ctx, archive, written);
+  const record = {
+    ...written,
+    backup_size: archive_bytes,
+    backup_hash: sha256,
+    compression_type: compression,
+  };
+  writeSidecar(record);
+  return record;
+}
+
+/**
+ * The record as the archive itself has it; a few megabytes are read, nothing is proved. Raises
+ * ARCHIVE_CORRUPT where it was never finished or is not duckback's.
+ */
+export async function recordInArchive(archive: string): Promise<BackupRecord> {
   const { first, last } = await readSelf(archive) as { first: FirstEntry; last: LastEntry | null };
   if (last === null) {
     throw new DuckbackError(
@@ -33,16 +50,14 @@ export async function recordOfArchive(ctx: Context, archive: string): Promise<Ba
       { hint: "`tar` may still get out what lies before the damage." },
     );
   }
-  const { archive_bytes, sha256, compression } = await makeManifestAnew(ctx, archive, last);
   const { format: _format, ...begun } = first;
   const { consistency, warnings } = last;
   const partial = warnings.some((warning) => warning.incomplete);
-  const record = withLaterFields({
+  return withLaterFields({
     ...begun,
     backup_path: archive,
-    backup_size: archive_bytes,
-    backup_hash: sha256,
-    compression_type: compression,
+    backup_size: null,
+    backup_hash: null,
     file_count: last.file_count,
     source_bytes: last.source_bytes,
     status: last.status ?? (partial ? "partial" : "completed"),
@@ -51,9 +66,8 @@ export async function recordOfArchive(ctx: Context, archive: string): Promise<Ba
     completed_at: last.archived_at,
     backup_metadata: begun.backup_metadata && { ...begun.backup_metadata, consistency },
     warnings,
+    verify_status: null,
   });
-  writeSidecar(record);
-  return record;
 }
 
 /** Writes the manifest of an archive from what is in it; reads all of it. Raises as `recordOfArchive`. */

@@ -1,12 +1,12 @@
 /** `restore --as`: a stack under another name, in a home that never saw it; whole, or not at all. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { createSampleStack, docker, run, SampleStack } from "../fixtures/docker.ts";
+import { createSampleStack, docker, SampleStack } from "../fixtures/docker.ts";
 import { fingerprint, names, Place, sh } from "./support.ts";
 
 /** Without what no archive of a compose stack holds: the directory itself, and those above single files. */
 async function contents(dir: string): Promise<string[]> {
-  const left_out = /^( |config d |external|[0-9a-f]{64}  \.\/external\/)/;
+  const left_out = /^( |config d |external|[0-9a-f]{64} {2}\.\/external\/)/;
   return (await fingerprint(dir)).split("\n").filter((line) => !left_out.test(line));
 }
 

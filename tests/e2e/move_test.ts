@@ -101,10 +101,12 @@ Deno.test("a stack with volumes is moved to a fresh home and runs there, killed 
   const said = new TextDecoder().decode(stderr);
   assert.ok(!/warn|exists|changed/i.test(said), said);
   assert.ok(!/Creating volume/.test(said), said);
-  await moved.until((all) =>
-    ["db", "app", "web"].every((service) =>
-      all.some((one) => one.service === service && one.state === "running")
-    ) && all.some((one) => one.service === "db" && one.health === "healthy")
+  await moved.until(
+    (all) =>
+      ["db", "app", "web"].every((service) =>
+        all.some((one) => one.service === service && one.state === "running")
+      ) && all.some((one) => one.service === "db" && one.health === "healthy"),
+    90_000,
   );
   const app = (await moved.container("app")).name;
   assert.equal(await docker("exec", app, "cat", "/srv/notes.txt"), "written before the start");

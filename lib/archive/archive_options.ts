@@ -2,6 +2,7 @@
 import type { Compression, ExcludeRule, ManifestEntry, Source, Warning } from "../core/model.ts";
 import type { ProgressSink } from "../core/progress.ts";
 import type { Rewritable } from "./cut_out.ts";
+import type { Totals } from "./totals.ts";
 
 export interface WalkChoice {
   sources: Source[];
@@ -39,8 +40,24 @@ export interface CreateOptions extends WalkChoice {
   workers?: number;
   /** What was written, for `precopy`. */
   rewrite?: Rewritable;
-  /** Where `precopy` may make a file of its own, which has no name then. */
+  /** Where a file may be made that has no name then: `precopy` needs it, and whoever compares later. */
   notes_path?: string;
+  /** Stores only what has changed since an earlier backup. */
+  parent?: Parent;
+}
+
+/** The backup that an incremental one is made against. */
+export interface Parent {
+  /** Its manifest as `exportRows` writes it: read once, and removed. */
+  rows_path: string;
+}
+
+/** What an incremental backup has in common with its parent. */
+export interface Increment {
+  /** Rows of the parent's manifest, counted from 0, that do not hold any more. */
+  dropped: number[];
+  /** What this archive itself holds. */
+  stored: Totals;
 }
 
 /** What is known of an archive before its last entry is written. */
@@ -60,6 +77,8 @@ export interface ArchiveSummary extends ArchiveResult {
   sha256: string;
   /** Where entries were taken out again: what to make of the places that `onEntry` told; else null. */
   amend: Amend | null;
+  /** Null where there is no parent. */
+  increment: Increment | null;
 }
 
 /**

@@ -2,19 +2,29 @@
 import { throwIfAborted } from "../core/errors.ts";
 import type { Compression } from "../core/model.ts";
 import { silent } from "../core/progress.ts";
-import type { StatView } from "../posix/stat.ts";
-import type { Amend, ArchiveResult, ArchiveSummary, CreateOptions } from "./archive_options.ts";
+import type {
+  Amend,
+  ArchiveResult,
+  ArchiveSummary,
+  CreateOptions,
+  Increment,
+} from "./archive_options.ts";
 import { Amendments, type BlockTable, mergeSpans, spanBytes } from "./block_table.ts";
 import { BlockWriter } from "./block_writer.ts";
 import { BLOCK_BYTES } from "./codec.ts";
 import { cutOut } from "./cut_out.ts";
-import { FirstPass } from "./first_pass.ts";
-import { Packer, type Totals } from "./pack.ts";
+import { Differences } from "./differences.ts";
+import { Earlier } from "./earlier.ts";
+import { firstPass } from "./first_pass.ts";
+import { Packer } from "./pack.ts";
 import { Pulse } from "./pulse.ts";
 import { newWalker, putSource } from "./put_source.ts";
-import { FIRST_ENTRY, LAST_ENTRY } from "./self_entries.ts";
+import { Quiet, TICK_S } from "./quiet.ts";
+import { RowLog } from "./row_log.ts";
+import { DELETED_ENTRY, FIRST_ENTRY, LAST_ENTRY, REPLACED_ENTRY } from "./self_entries.ts";
 import { BLOCK, RECORD } from "./tar_header.ts";
-import type { Span } from "./walk_log.ts";
+import { subtract, type Totals } from "./totals.ts";
+import type { PassLog, Span } from "./walk_log.ts";
 import { Warnings } from "./warnings.ts";
 
 /**
@@ -45,7 +55,13 @@ export class ArchiveRun implements Disposable {
   readonly #pulse: Pulse;
   readonly #signal: AbortSignal;
   readonly #mtime_s: number;
-  #first: FirstPass | null = null;
+  /** What the parent has; read once, by the pass that comes first. */
+  readonly #rows: RowLog | null;
+  /** What the first pass found; null before it, and without one. */
+  #log: PassLog | null = null;
+  readonly #differences: Differences;
+  /** Of the totals, what the archives of earlier backups hold. */
+  #elsewhere: Totals = { files: 0, entries: 0, bytes: 0 };
 
   private constructor(readonly options: CreateOptions) {
     const { compression, level, workers, write } = options;
@@ -60,6 +76,8 @@ export class ArchiveRun implements Disposable {
     });
     const onEntry = options.onEntry;
     this.#packer = new Packer(this.#writer, this.#warnings, this.#pulse, this.#totals, onEntry);
+    this.#differences = new Differences(this.#totals, () => {});
+    this.#rows = options.parent ? RowLog.open(options.parent.rows_path) : null;
   }
 
   static async begin(options: CreateOptions): Promise<ArchiveRun> {
@@ -78,7 +96,14 @@ export class ArchiveRun implements Disposable {
    * may go on writing.
    */
   async precopy(): Promise<Totals> {
-    this.#first = await FirstPass.run(this.options, this.#packer);
+    const { options } = this;
+    // What was written right before this, a dump for one, is then old enough.
+    await new Promise((resolve) => setTimeout(resolve, 1.2 * TICK_S * 1000));
+    throwIfAborted(options.signal);
+    const quiet = await Quiet.begin(options.sources, options.notes_path!);
+    this.#packer.quiet = quiet;
+    // Else the second pass does it all.
+    if (quiet.written_back) this.#log = await firstPass(options, this.#packer, quiet, this.#rows);
     return { ...this.#totals };
   }
 
@@ -88,18 +113,29 @@ export class ArchiveRun implements Disposable {
    */
   async copy(): Promise<void> {
     const { options } = this;
-    const first = this.#first;
-    if (first !== null) this.#writer.hasten(HASTE);
-    const isStored = first === null
-      ? undefined
-      : (path: string, stat: StatView) => first.isStored(path, stat);
-    using walk = newWalker(options, this.#warnings, true, isStored);
-    const parents = new Set<string>();
-    for (const [index, source] of options.sources.entries()) {
-      first?.begin(index);
-      await putSource(source, walk, this.#packer, parents, first);
+    if (this.#log !== null) this.#writer.hasten(HASTE);
+    else if (this.#packer.quiet === null && options.notes_path !== undefined) {
+      this.#packer.quiet = await Quiet.begin(options.sources, options.notes_path);
     }
-    first?.end();
+    const log = this.#log ?? this.#rows;
+    const counted = this.#log === null ? this.#totals : null;
+    const earlier = log && new Earlier(log, this.#differences, counted);
+    using walk = newWalker(options, this.#warnings, true, earlier);
+    const parents = new Set<string>();
+    const outside = this.#rows?.outside;
+    const onParent = (path: string) => {
+      const logged = outside?.get(path);
+      if (logged === undefined) return;
+      this.#differences.replaced(logged, true, true);
+      outside!.delete(path);
+    };
+    for (const [index, source] of options.sources.entries()) {
+      earlier?.begin(index);
+      await putSource(source, walk, this.#packer, parents, earlier, onParent);
+    }
+    earlier?.end();
+    if (earlier !== null) this.#elsewhere = earlier.elsewhere;
+    for (const logged of outside?.values() ?? []) this.#differences.gone(logged);
   }
 
   /** Ends the archive: compresses what waits, takes out what the second pass found stale. */
@@ -108,20 +144,38 @@ export class ArchiveRun implements Disposable {
     const packer = this.#packer;
     // A block of its own for the last entry: it can be found without reading the archive.
     await writer.settle();
-    const spans = mergeSpans(this.#first?.stale ?? []);
+    const spans = mergeSpans(this.#differences.stale);
     let amend: Amend | null = null;
     if (spans.length > 0) {
       const before = writer.table;
       await this.#cut(spans);
       amend = amendments(before, writer.table, spans, this.options.compression);
     }
+    if (this.#rows !== null) await this.#addLists();
     await packer.addOwn(LAST_ENTRY, this.options.last(this.#result()), this.#mtime_s);
     if (!writer.ready) await writer.wait();
     writer.zeros(endLength(writer.content - spanBytes(spans)));
     const { bytes, sha256 } = await writer.finish();
     packer.flushEntries();
     this.#pulse.report();
-    return { ...this.#result(), archive_bytes: bytes, sha256, amend };
+    return { ...this.#result(), archive_bytes: bytes, sha256, amend, increment: this.#increment() };
+  }
+
+  /** What who unpacks an incremental archive without duckback must remove. */
+  async #addLists(): Promise<void> {
+    const { deleted, replacedPaths } = this.#differences;
+    await this.#packer.addOwn(DELETED_ENTRY, deleted.bytes, this.#mtime_s);
+    if (replacedPaths.bytes.length > 0) {
+      await this.#packer.addOwn(REPLACED_ENTRY, replacedPaths.bytes, this.#mtime_s);
+    }
+    await this.#writer.flush();
+  }
+
+  #increment(): Increment | null {
+    if (this.#rows === null) return null;
+    const stored = { ...this.#totals };
+    subtract(stored, this.#elsewhere);
+    return { dropped: this.#differences.dropped, stored };
   }
 
   async #cut(spans: Span[]): Promise<void> {
@@ -158,7 +212,8 @@ export class ArchiveRun implements Disposable {
 
   /** Ends the workers. Must be called on every way out. */
   [Symbol.dispose](): void {
-    this.#first?.[Symbol.dispose]();
+    this.#log?.[Symbol.dispose]();
+    this.#rows?.[Symbol.dispose]();
     this.#writer[Symbol.dispose]();
   }
 }

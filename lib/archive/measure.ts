@@ -1,9 +1,8 @@
 /** Counts what an archive would hold, by metadata alone. */
 import { silent } from "../core/progress.ts";
-import type { StatView } from "../posix/stat.ts";
 import type { WalkChoice } from "./archive_options.ts";
 import { newWalker } from "./put_source.ts";
-import type { Totals } from "./pack.ts";
+import { contentBytes, type Totals } from "./totals.ts";
 import { Pulse } from "./pulse.ts";
 import { Warnings } from "./warnings.ts";
 
@@ -27,11 +26,3 @@ export async function measure(choice: WalkChoice): Promise<Totals> {
   }
   return totals;
 }
-
-/** About what will be stored of a file: holes are not. */
-function contentBytes(stat: StatView): number {
-  // File systems may keep small files elsewhere than in blocks.
-  return stat.size < SMALL ? stat.size : Math.min(stat.size, stat.blocks * 512);
-}
-
-const SMALL = 64 << 10;

@@ -2,7 +2,7 @@
 import { createHash, type Hash } from "node:crypto";
 import { decodePath, encodePath } from "../core/paths.ts";
 import { DuckbackError } from "../core/errors.ts";
-import type { EntryType, ManifestEntry } from "../core/model.ts";
+import type { EntryType, ManifestEntry, Seen } from "../core/model.ts";
 import { seekTo, tryRead } from "../posix/files.ts";
 import { lastErrno } from "../posix/libc.ts";
 import { describeErrno } from "../posix/posix_error.ts";
@@ -16,17 +16,10 @@ import type { Pulse } from "./pulse.ts";
 import { hashZeros } from "./hash_zeros.ts";
 import { MOST_HASHED_HOLES, type SparseMap } from "./sparse_map.ts";
 import { BLOCK } from "./tar_header.ts";
+import type { Quiet } from "./quiet.ts";
+import type { Totals } from "./totals.ts";
 import type { Walker } from "./walk.ts";
 import type { Warnings } from "./warnings.ts";
-
-export interface Totals {
-  /** Regular files; further names of the same inode are not counted. */
-  files: number;
-  /** All entries but the archive's own. */
-  entries: number;
-  /** Bytes of content stored; holes of sparse files are not counted. */
-  bytes: number;
-}
 
 /** A file that was not the same at the end of its reading as at the beginning. */
 export interface Change {
@@ -57,6 +50,8 @@ export class Packer {
   readonly #pending: Pending[] = [];
   /** What happened to the last file while it was read; null where nothing did. */
   changed: Change | null = null;
+  /** Tells what can prove later that an entry has not changed; null where nobody will ask. */
+  quiet: Quiet | null = null;
 
   constructor(
     readonly writer: BlockWriter,
@@ -97,12 +92,13 @@ export class Packer {
 
   /** Puts the walk's current entry; see `addEntry`. */
   addCurrent(walk: Walker, map: SparseMap | null = null): ManifestEntry {
-    return this.addEntry(walk.path, walk.type, walk.stat, walk.link, walk.xattrs, map);
+    const { path, type, stat, link, xattrs, fd } = walk;
+    return this.addEntry(path, type, stat, link, xattrs, map, fd);
   }
 
   /**
    * Puts `path` with the metadata of `stat`; for a file its header alone, and its content must be
-   * put next. The writer must be ready. Returns the manifest's entry.
+   * put next from the open file `fd`. The writer must be ready. Returns the manifest's entry.
    */
   addEntry(
     path: string,
@@ -111,6 +107,7 @@ export class Packer {
     link: Uint8Array,
     xattrs: readonly Xattr[],
     map: SparseMap | null = null,
+    fd = -1,
   ): ManifestEntry {
     const head = newHead(encodePath(path), type);
     head.mode = stat.mode;
@@ -131,10 +128,10 @@ export class Packer {
       head.rdev_major = stat.rdev_major;
       head.rdev_minor = stat.rdev_minor;
     }
-    return this.#putHead(path, head);
+    return this.#putHead(path, head, this.quiet?.seen(stat, fd) ?? null);
   }
 
-  #putHead(path: string, head: EntryHead): ManifestEntry {
+  #putHead(path: string, head: EntryHead, seen: Seen | null): ManifestEntry {
     const { type, mode, uid, gid, mtime_s, mtime_ns } = head;
     const size = head.real_size ?? head.size;
     const entry: ManifestEntry = {
@@ -143,6 +140,7 @@ export class Packer {
       sha256: null,
       block_offset: -1,
       block_inner: this.writer.used,
+      seen,
     };
     const { ref } = this.writer;
     this.#pending.push({ entry, ref, whole: type !== "file", content: ref });

@@ -7,13 +7,15 @@ import { StatView } from "../posix/stat.ts";
 import { NO_XATTRS, type Xattr, xattrsAt } from "../posix/xattr.ts";
 import type { WalkChoice } from "./archive_options.ts";
 import { makeExcluder } from "./exclude.ts";
+import type { Earlier } from "./earlier.ts";
 import type { Packer } from "./pack.ts";
 import { SkipList } from "./skip_list.ts";
 import { type SparseMap, sparseMap } from "./sparse_map.ts";
 import { Walker } from "./walk.ts";
+import type { Logged } from "./walk_log.ts";
 import type { Warnings } from "./warnings.ts";
 
-const NO_LINK = new Uint8Array(0);
+export const NO_LINK = new Uint8Array(0);
 
 /** A directory as the walk found it. */
 export interface FoundDirectory {
@@ -22,28 +24,14 @@ export interface FoundDirectory {
   xattrs: readonly Xattr[];
 }
 
-/**
- * Directories that an earlier pass stored. GNU tar sets a directory's time when it leaves it: one that
- * something is put into later must be put once more before that.
- */
-export interface StoredDirectories {
-  /** The walk's current entry is such a directory. */
-  enter(walk: Walker): void;
-  /**
-   * Something is put at `path`: those above it, outermost first. They, and what was stored at `path`
-   * itself, are then no longer taken for stored.
-   */
-  above(path: string): FoundDirectory[];
-}
-
 export function newWalker(
   choice: WalkChoice,
   warnings: Warnings,
   openFiles: boolean,
-  isStored?: (path: string, stat: StatView) => boolean,
+  earlier: Earlier | null = null,
 ): Walker {
   return new Walker({
-    isStored,
+    earlier,
     exclude: makeExcluder(choice.exclude ?? []),
     skip: new SkipList(choice.skip_paths ?? []),
     warnings,
@@ -53,40 +41,45 @@ export function newWalker(
   });
 }
 
-/** Puts what the walk finds in `source`, but for what an earlier pass stored and has not changed. */
+/** Puts what the walk finds in `source`, but for what was stored earlier and has not changed. */
 export async function putSource(
   source: Source,
   walk: Walker,
   packer: Packer,
   parents: Set<string>,
-  earlier: StoredDirectories | null,
+  earlier: Earlier | null,
+  onParent: (path: string) => void = () => {},
 ) {
   const { writer, pulse } = packer;
   let more = walk.begin(source);
-  if (more) await addParents(source, packer, parents);
+  if (more) await addParents(source, packer, parents, onParent);
   else more = walk.next();
   for (; more; more = walk.next()) {
     if (pulse.due()) await pulse.beat();
     if (walk.stored) {
-      if (walk.type === "directory") earlier!.enter(walk);
+      earlier!.kept(walk);
       continue;
     }
-    for (const { path, stat, xattrs } of earlier?.above(walk.path) ?? []) {
+    const { old, above } = earlier?.put(walk.path, walk.type === "directory") ?? NEW;
+    for (const { path, stat, xattrs } of above) {
       if (!writer.ready) await writer.wait();
       packer.addEntry(path, "directory", stat, NO_LINK, xattrs);
     }
     if (!writer.ready) await writer.wait();
     if (walk.fd < 0) packer.addCurrent(walk);
     else {
-      await addFile(walk, packer);
+      await addFile(walk, packer, old);
       closeQuietly(walk.fd);
       walk.fd = -1;
     }
   }
 }
 
+/** Nothing was stored earlier. */
+const NEW = { old: null, above: [] };
+
 /** Puts the walk's current file; where it changes meanwhile, once more behind that. */
-async function addFile(walk: Walker, packer: Packer): Promise<void> {
+async function addFile(walk: Walker, packer: Packer, _old: Logged | null): Promise<void> {
   let map = await holes(walk, packer);
   const entry = await putFile(walk, packer, map);
   const first = packer.changed;
@@ -117,6 +110,15 @@ export function holes({ stat, fd }: Walker, { pulse }: Packer): Promise<SparseMa
   return stat.blocks * 512 < stat.size ? sparseMap(fd, stat.size, pulse) : null;
 }
 
+/** Puts the walk's current file; `old` is what an earlier backup has at its path. */
+export async function putFileOf(
+  walk: Walker,
+  packer: Packer,
+  _old: Logged | null,
+): Promise<ManifestEntry> {
+  return await putFile(walk, packer, await holes(walk, packer));
+}
+
 /** Puts the walk's current file with its content; `packer.changed` tells what happened to it meanwhile. */
 export async function putFile(
   walk: Walker,
@@ -133,7 +135,12 @@ export async function putFile(
  * Stores the directories between the working directory and a source inside it, once each. Other
  * sources (volumes, external paths) lie under directories that exist in archives only.
  */
-async function addParents(source: Source, packer: Packer, done: Set<string>): Promise<void> {
+async function addParents(
+  source: Source,
+  packer: Packer,
+  done: Set<string>,
+  onParent: (path: string) => void,
+): Promise<void> {
   const { archive_path, path } = source;
   if (source.kind !== "path" || !path.endsWith(`/${archive_path}`)) return;
   const workDir = path.slice(0, -archive_path.length);
@@ -146,5 +153,6 @@ async function addParents(source: Source, packer: Packer, done: Set<string>): Pr
     if (!packer.writer.ready) await packer.writer.wait();
     const xattrs = xattrsAt(cString(workDir + parent)) ?? NO_XATTRS;
     packer.addEntry(parent, "directory", stat, NO_LINK, xattrs);
+    onParent(parent);
   }
 }

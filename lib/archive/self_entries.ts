@@ -10,3 +10,8 @@ export const LAST_ENTRY = `${SELF_DIR}/result.json`;
 export function isSelf(path: string): boolean {
   return path === SELF_DIR || path.startsWith(`${SELF_DIR}/`);
 }
+
+/** Of an incremental archive: paths at which nothing is any more, a NUL behind each. */
+export const DELETED_ENTRY = `${SELF_DIR}/deleted`;
+/** Paths at which a directory was and something else is now, or the other way round; a NUL behind each. */
+export const REPLACED_ENTRY = `${SELF_DIR}/replaced`;

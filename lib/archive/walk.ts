@@ -30,11 +30,16 @@ export interface WalkOptions {
   oneFileSystem: boolean;
   /** True to leave out what lies in directories that a CACHEDIR.TAG marks, but for the tag. */
   excludeCaches: boolean;
-  /**
-   * Asked of every entry, in the walk's order, at least once: true where an earlier pass stored it as
-   * it is. Such files are not opened.
-   */
-  isStored?: (path: string, stat: StatView) => boolean;
+  /** Files that were stored earlier, as they are, are not opened. */
+  earlier: StoredEarlier | null;
+}
+
+/** What was stored earlier. */
+export interface StoredEarlier {
+  /** Asked of every entry, in the walk's order, at least once: true where it was stored as it is. */
+  isStored(path: string, stat: StatView): boolean;
+  /** Behind that: whether it was stored as a hard link to `first`, or, for null, as no hard link. */
+  isLink(first: string | null): boolean;
 }
 
 interface Level {
@@ -199,9 +204,9 @@ export class Walker implements Disposable {
     this.#name = name;
     if (dtype === DT.DIR) return this.#takeDirectory(dirfd, name, follow, top);
     if (dtype === DT.REG && this.options.openFiles) {
-      if (this.options.isStored !== undefined && this.stat.at(dirfd, name)) {
+      if (this.options.earlier !== null && this.stat.at(dirfd, name)) {
         this.stored = this.stat.type === "file" && this.#isStored();
-        if (this.stored) return this.#takeFile(-1);
+        if (this.stored && this.#takeFile(-1)) return true;
       }
       const fd = this.#open(dirfd, name, FILE);
       if (fd >= 0) {
@@ -221,7 +226,7 @@ export class Walker implements Disposable {
     if (type === "file") {
       if (!this.options.openFiles && top === null) return this.#takeFile(-1);
       this.stored = this.#isStored();
-      if (this.stored) return this.#takeFile(-1);
+      if (this.stored && this.#takeFile(-1)) return true;
       const fd = this.#open(dirfd, name, FILE);
       if (fd < 0) return this.#failed(c.lastErrno(), top);
       this.stat.of(fd);
@@ -296,13 +301,19 @@ export class Walker implements Disposable {
   }
 
   #isStored(): boolean {
-    return this.options.isStored?.(this.path, this.stat) ?? false;
+    return this.options.earlier?.isStored(this.path, this.stat) ?? false;
   }
 
+  /** False for what is stored, but as something else: it must be opened after all. */
   #takeFile(fd: number): boolean {
+    const stored = this.stored;
     if (this.#isSecondName()) {
       if (fd >= 0) closeQuietly(fd);
       return true;
+    }
+    if (stored && !this.stored) {
+      this.#inodes.delete(inodeKey(this.stat));
+      return false;
     }
     this.type = "file";
     this.fd = fd;
@@ -316,6 +327,7 @@ export class Walker implements Disposable {
     if (nlink < 2) return false;
     const key = inodeKey(this.stat);
     const first = this.#inodes.get(key);
+    this.stored &&= this.options.earlier!.isLink(first?.path ?? null);
     if (first === undefined) {
       this.#inodes.set(key, { path: this.path, left: nlink - 1, stored: this.stored });
       return false;

@@ -3,11 +3,11 @@
  * walks the same way beside it and sees what changed. Memory stays bounded, whatever the tree's size.
  */
 import { decodePath, encodePath } from "../core/paths.ts";
-import { closeQuietly, open, readAt, write } from "../posix/files.ts";
+import { closeQuietly, open, readAt, write, writeAt } from "../posix/files.ts";
 import { O_CREAT, O_EXCL, O_NOFOLLOW, O_RDWR } from "../posix/libc.ts";
 import { unlink } from "../posix/names.ts";
 import type { StatView } from "../posix/stat.ts";
-import type { Totals } from "./pack.ts";
+import type { Totals } from "./totals.ts";
 
 /** What lies where in the tar stream: from `start` up to `end`, headers and padding included. */
 export interface Span {
@@ -15,24 +15,54 @@ export interface Span {
   end: number;
 }
 
-/** An entry as the first pass put it. */
-export interface Logged extends Span {
+/** Nothing was put. */
+export const NO_SPAN: Span = { start: -1, end: -1 };
+
+/** What a path was in the backup that an incremental one is made against. */
+export type Was = "directory" | "file" | "hardlink" | "other";
+
+/** What an earlier pass, or an earlier backup, has of a path. */
+export interface Logged {
   path: string;
+  /** Index of the source that it is of. */
+  source: number;
+  /** Where it was put; NO_SPAN for what was not. */
+  span: Span;
   /** What it added to the totals. */
   counted: Totals;
+  /** Number of its row in the earlier backup's manifest, and what it was there; -1 and null for none. */
+  row: number;
+  was: Was | null;
+}
+
+/** The records of an earlier pass over the same sources, in the walk's order. */
+export interface PassLog extends Disposable {
+  /** The path that comes next; null behind the last one. */
+  readonly next: string | null;
+  /** Index of the source that what comes next is of. */
+  readonly source: number;
+  /** True where what comes next is sure not to have changed by `stat`. */
+  matches(stat: StatView): boolean;
+  /** Gives what comes next, and goes on behind it. */
+  take(): Logged;
+  /** True where what was taken last was a hard link to `first`, or, for null, none. */
+  linksTo?(first: string | null): boolean;
 }
 
 /**
- * One record, little-endian: u32 length of the path, u8 flags, u16 index of the source, then doubles (size, mtime, ctime,
- * start, end, stored bytes), u32s (nanoseconds of both times, links, type and mode), u64 inode, double
- * device, at last the path's bytes.
+ * One record, little-endian: u32 length of the path, u8 flags, u8 what it was in an earlier backup, u16
+ * index of the source, then doubles (size, mtime, ctime), u32s (nanoseconds of both times, links, type
+ * and mode), u64 inode, double device, u32s (owners), doubles (start, end, stored bytes, row of the
+ * earlier backup), at last the path's bytes.
  */
-const HEAD = 96;
+const HEAD = 104;
+const SPAN = 72;
+const WAS: readonly (Was | null)[] = [null, "directory", "file", "hardlink", "other"];
 const SETTLED = 1;
 const FILE = 2;
 const BUFFER = 1 << 20;
 
-export class WalkLog implements Disposable {
+export class WalkLog implements PassLog {
   readonly #buffer = new Uint8Array(BUFFER);
   readonly #view = new DataView(this.#buffer.buffer);
   #used = 0;
@@ -51,30 +81,36 @@ export class WalkLog implements Disposable {
   }
 
   /**
-   * Notes the entry at `path` with the metadata it was stored with. `settled` says that nothing can
-   * have changed it since without its change time telling. Throws PosixError (a full disk).
+   * Notes what was found at the path of `logged`, with the metadata it was stored with; null for what is
+   * not there, or not stored. `settled` says that nothing can have changed it since without its change
+   * time telling. Returns where the record lies. Throws PosixError (a full disk).
    */
-  add(
-    source: number,
-    path: string,
-    stat: StatView,
-    span: Span,
-    counted: Totals,
-    settled: boolean,
-  ): void {
-    const name = encodePath(path);
+  add(logged: Logged, stat: StatView | null, settled: boolean): number {
+    const name = encodePath(logged.path);
     if (this.#used + HEAD + name.length > BUFFER) this.#flush();
     const at = this.#used;
     const view = this.#view;
+    const { source, span, counted, row, was } = logged;
     view.setUint32(at, name.length, true);
-    view.setUint8(at + 4, (settled ? SETTLED : 0) | (counted.files > 0 ? FILE : 0));
+    view.setUint8(at + 4, (settled && stat ? SETTLED : 0) | (counted.files > 0 ? FILE : 0));
+    view.setUint8(at + 5, WAS.indexOf(was));
     view.setUint16(at + 6, source, true);
-    putStat(view, at + 8, stat);
-    view.setFloat64(at + 72, span.start, true);
-    view.setFloat64(at + 80, span.end, true);
+    if (stat !== null) putStat(view, at + 8, stat);
+    putSpan(view, at + SPAN, span);
     view.setFloat64(at + 88, counted.bytes, true);
+    view.setFloat64(at + 96, row, true);
     this.#buffer.set(name, at + HEAD);
     this.#used = at + HEAD + name.length;
+    return this.#size + at;
+  }
+
+  /** Changes where the entry of the record at `at` was put. Throws PosixError. */
+  move(at: number, span: Span): void {
+    const inBuffer = at - this.#size;
+    if (inBuffer >= 0) return putSpan(this.#view, inBuffer + SPAN, span);
+    const bytes = new Uint8Array(16);
+    putSpan(new DataView(bytes.buffer), 0, span);
+    writeAt(this.fd, bytes, at + SPAN, this.path);
   }
 
   #flush(): void {
@@ -92,17 +128,14 @@ export class WalkLog implements Disposable {
     this.#parse(0);
   }
 
-  /** The path that comes next; null behind the last one. */
   get next(): string | null {
     return this.#head?.path ?? null;
   }
 
-  /** Index of the source that what comes next is of. */
   get source(): number {
     return this.#view.getUint16(this.#head!.offset + 6, true);
   }
 
-  /** True where what comes next was settled, and has not changed by `stat`. */
   matches(stat: StatView): boolean {
     const at = this.#head!.offset;
     if ((this.#view.getUint8(at + 4) & SETTLED) === 0) return false;
@@ -113,16 +146,23 @@ export class WalkLog implements Disposable {
     return true;
   }
 
-  /** Gives what comes next, and goes on behind it. */
   take(): Logged {
     const { offset, path } = this.#head!;
     const view = this.#view;
-    const files = (view.getUint8(offset + 4) & FILE) !== 0 ? 1 : 0;
+    const flags = view.getUint8(offset + 4);
+    const span = {
+      start: view.getFloat64(offset + SPAN, true),
+      end: view.getFloat64(offset + SPAN + 8, true),
+    };
+    const files = (flags & FILE) !== 0 ? 1 : 0;
+    const entries = (flags & SETTLED) !== 0 || span.start >= 0 ? 1 : 0;
     const entry: Logged = {
       path,
-      start: view.getFloat64(offset + 72, true),
-      end: view.getFloat64(offset + 80, true),
-      counted: { files, entries: 1, bytes: view.getFloat64(offset + 88, true) },
+      source: view.getUint16(offset + 6, true),
+      span,
+      counted: { files, entries, bytes: view.getFloat64(offset + 88, true) },
+      row: view.getFloat64(offset + 96, true),
+      was: WAS[view.getUint8(offset + 5)],
     };
     this.#parse(offset + HEAD + view.getUint32(offset, true));
     return entry;
@@ -151,6 +191,11 @@ export class WalkLog implements Disposable {
   [Symbol.dispose](): void {
     closeQuietly(this.fd);
   }
+}
+
+function putSpan(view: DataView, at: number, { start, end }: Span): void {
+  view.setFloat64(at, start, true);
+  view.setFloat64(at + 8, end, true);
 }
 
 const STAT_BYTES = 64;

@@ -1,108 +1,54 @@
 /** The manifest of an archive: a Parquet file beside it with one row an entry, readable by any tool. */
 import { DuckbackError } from "../core/errors.ts";
 import type { EntryType, ManifestEntry } from "../core/model.ts";
-import { decodePath, encodePath, isUtf8, printable } from "../core/paths.ts";
+import { decodePath, isUtf8, printable } from "../core/paths.ts";
 import type { Database } from "./duckdb.ts";
 import { failureKind, firstLine } from "./failure.ts";
 import { fsyncPath, parentOf, removeIfThere } from "./files.ts";
+import { COLUMNS } from "./manifest_line.ts";
 
-/**
- * Parquet schema (zstd, rows in the archive's order):
- *
- * | column | type | |
- * | --- | --- | --- |
- * | path | VARCHAR | path in the archive; where its bytes are not UTF-8, a printable stand-in (`caf\xe9`) |
- * | path_raw | BLOB | the path's bytes where they are not UTF-8, else NULL |
- * | type | VARCHAR | file, directory, symlink, hardlink, fifo, char, block |
- * | size | BIGINT | bytes of content |
- * | mode | INTEGER | permission bits, 07777 |
- * | uid, gid | BIGINT | |
- * | mtime_s, mtime_ns | BIGINT, INTEGER | seconds since 1970 and nanoseconds on top of them |
- * | link | VARCHAR | symlink target or a hard link's archive path, stand-in as with path; or NULL |
- * | link_raw | BLOB | its bytes where they are not UTF-8, else NULL |
- * | sha256 | VARCHAR | hex, of a file's content; NULL for all else |
- * | block_offset | BIGINT | where in the archive file the block with the entry's header begins |
- * | block_inner | BIGINT | offset of that header in the decompressed block |
- */
-const COLUMNS = [
-  "path VARCHAR",
-  "path_raw VARCHAR",
-  "type VARCHAR",
-  "size BIGINT",
-  "mode INTEGER",
-  "uid BIGINT",
-  "gid BIGINT",
-  "mtime_s BIGINT",
-  "mtime_ns INTEGER",
-  "link VARCHAR",
-  "link_raw VARCHAR",
-  "sha256 VARCHAR",
-  "block_offset BIGINT",
-  "block_inner BIGINT",
-].map((column) => column.split(" ") as [string, string]);
+export { amendManifestLine, manifestLine } from "./manifest_line.ts";
 
 /** Longest line DuckDB must take; it reserves a multiple of this. A path of 4 KiB needs 64 KiB at worst. */
 const MAX_LINE = 1 << 20;
 
-/** One entry as a line (with its newline) of the NDJSON that `writeManifest` reads; raw bytes as hex. */
-export function manifestLine(entry: ManifestEntry): string {
-  // Built by hand: a million of these are written while services are down.
-  return `{"path":${json(entry.path)},"path_raw":${raw(entry.path)},"type":"${entry.type}",` +
-    `"size":${entry.size},"mode":${entry.mode},"uid":${entry.uid},"gid":${entry.gid},` +
-    `"mtime_s":${entry.mtime_s},"mtime_ns":${entry.mtime_ns},` +
-    `"link":${entry.link === null ? "null" : json(entry.link)},` +
-    `"link_raw":${entry.link === null ? "null" : raw(entry.link)},` +
-    `"sha256":${entry.sha256 === null ? "null" : `"${entry.sha256}"`},` +
-    `"block_offset":${entry.block_offset},"block_inner":${entry.block_inner}}\n`;
-}
-
-/** A line of `manifestLine`, without its newline, with its entry's place as `amend` gives it; null where that does. */
-export function amendManifestLine(
-  line: string,
-  amend: (offset: number, inner: number) => { offset: number; inner: number } | null,
-): string | null {
-  const at = line.lastIndexOf(PLACE);
-  const inner = line.lastIndexOf(INNER);
-  const place = amend(
-    Number(line.slice(at + PLACE.length, inner)),
-    Number(line.slice(inner + INNER.length, -1)),
-  );
-  return place && `${line.slice(0, at)}${PLACE}${place.offset}${INNER}${place.inner}}`;
-}
-
-const PLACE = '"block_offset":';
-const INNER = ',"block_inner":';
-
-function json(path: string): string {
-  return JSON.stringify(isUtf8(path) ? path : printable(path));
-}
-
-function raw(path: string): string {
-  return isUtf8(path) ? "null" : `"${encodePath(path).toHex()}"`;
+/** What the manifest of an incremental backup has in common with that of the backup it was made against. */
+export interface ManifestBase {
+  /** Path of that manifest. */
+  parquet: string;
+  /** File with the numbers, from 0 on, of its rows that do not hold any more, one a line; null for none. */
+  dropped: string | null;
 }
 
 /**
- * Turns NDJSON of `manifestLine` rows into a Parquet file: written as `PATH.partial` with mode 0600,
- * flushed, renamed. Memory stays bounded whatever the number of rows. Throws DISK_FULL or IO;
- * nothing is left at `parquetPath` then, nor beside it.
+ * Turns NDJSON of `manifestLine` rows, all stored in the archive of backup `name`, into a Parquet file:
+ * written as `PATH.partial` with mode 0600, flushed, renamed. Rows of `base` come with them, in the order
+ * of a walk then. Memory stays bounded whatever the number of rows. Throws DISK_FULL or IO; nothing is
+ * left at `parquetPath` then, nor beside it.
  */
-export async function writeManifest(ndjsonPath: string, parquetPath: string): Promise<void> {
+export async function writeManifest(
+  ndjsonPath: string,
+  parquetPath: string,
+  name: string | null = null,
+  base: ManifestBase | null = null,
+): Promise<void> {
   const partial = `${parquetPath}.partial`;
   let db: Database | undefined;
   try {
     // DuckDB opens what is there without changing its mode.
     Deno.writeFileSync(partial, new Uint8Array(), { mode: 0o600 });
     Deno.chmodSync(partial, 0o600);
-    db = await openMemory(parquetPath);
-    await db.run(
-      `COPY (
-         SELECT * REPLACE (unhex(path_raw) AS path_raw, unhex(link_raw) AS link_raw)
-         FROM read_json(${fileLiteral(ndjsonPath)}, format = 'newline_delimited',
-           maximum_object_size = ${MAX_LINE},
-           columns = {${COLUMNS.map(([name, type]) => `${name}: '${type}'`).join(", ")}})
-       ) TO ${literal(partial)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 20480,
-         USE_TMP_FILE false)`,
-    );
+    if (base !== null && base.dropped === null && Deno.statSync(ndjsonPath).size === 0) {
+      Deno.copyFileSync(base.parquet, partial);
+    } else {
+      db = await openMemory(parquetPath);
+      const rows = `SELECT ${NAMES} FROM (${ownRows(ndjsonPath, name)})`;
+      const all = base === null
+        ? rows
+        : `SELECT * FROM (${rows} UNION ALL ${keptRows(base)}) ORDER BY ${WALK_KEY}`;
+      await db.run(`COPY (${all}) TO ${literal(partial)} (FORMAT parquet, COMPRESSION zstd,
+         ROW_GROUP_SIZE 20480, USE_TMP_FILE false)`);
+    }
     fsyncPath(partial);
     Deno.renameSync(partial, parquetPath);
     fsyncPath(parentOf(parquetPath));
@@ -115,6 +61,35 @@ export async function writeManifest(ndjsonPath: string, parquetPath: string): Pr
     db?.close();
   }
 }
+
+const NAMES = [...COLUMNS.map(([name]) => name), "stored_in"].join(", ");
+
+function ownRows(ndjsonPath: string, name: string | null): string {
+  const columns = COLUMNS.map(([name, type]) => `${name}: '${type === "BLOB" ? "VARCHAR" : type}'`);
+  const blobs = COLUMNS.filter(([, type]) => type === "BLOB")
+    .map(([name]) => `unhex(${name}) AS ${name}`);
+  return `SELECT * REPLACE (${blobs.join(", ")}), ${
+    name === null ? "NULL::VARCHAR" : literal(name)
+  } AS stored_in
+    FROM read_json(${fileLiteral(ndjsonPath)}, format = 'newline_delimited',
+      maximum_object_size = ${MAX_LINE}, columns = {${columns.join(", ")}})`;
+}
+
+function keptRows({ parquet, dropped }: ManifestBase): string {
+  const where = dropped === null ? "" : ` WHERE file_row_number NOT IN
+    (SELECT n FROM read_csv(${fileLiteral(dropped)}, header = false, columns = {n: 'BIGINT'}))`;
+  return `SELECT ${NAMES} FROM read_parquet(${fileLiteral(parquet)}, hive_partitioning = false,
+    file_row_number = true)${where}`;
+}
+
+/**
+ * Sorts paths as a walk comes by them: by bytes, what is in a directory right behind it. Bytes that are
+ * not UTF-8 are taken from `path_raw`; "." is the top of everything.
+ */
+export const WALK_KEY = `CASE WHEN path = '.' THEN ''::BLOB
+  WHEN path_raw IS NULL THEN encode(replace(path, '/', chr(0)))
+  ELSE unhex(replace(replace(regexp_replace(hex(path_raw), '(..)', '\\1 ', 'g'), '2F ', '00 '), ' ', ''))
+  END`;
 
 /**
  * Which entries of a manifest: the one at `path`, those directly in it, or it and all below it. "" is
@@ -134,8 +109,39 @@ export async function* readManifest(
   parts?: readonly ManifestPart[],
 ): AsyncGenerator<ManifestEntry[]> {
   const where = parts === undefined ? "" : ` WHERE ${parts.map(condition).join(" OR ") || "false"}`;
-  const query = `SELECT ${AS_NUMBERS} FROM ${manifest(parquetPath)}${where}`;
-  for await (const batch of streamed(parquetPath, query)) yield toEntries(batch);
+  yield* entriesOf(parquetPath, where);
+}
+
+/**
+ * The entries that lie in the archive of backup `name`, in the archive's order, in batches of at most
+ * 2048. Throws IO.
+ */
+export async function* readOwnRows(
+  parquetPath: string,
+  name: string,
+): AsyncGenerator<ManifestEntry[]> {
+  const own = `stored_in IS NULL OR stored_in = ${literal(name)}`;
+  yield* entriesOf(parquetPath, ` WHERE ${own} ORDER BY block_offset, block_inner`);
+}
+
+/** Rows that a WHERE clause (and more behind it) picks. */
+export async function* entriesOf(
+  parquetPath: string,
+  where: string,
+): AsyncGenerator<ManifestEntry[]> {
+  const query = (stored: string) =>
+    `SELECT ${AS_NUMBERS}, ${stored} FROM ${manifest(parquetPath)}${where}`;
+  let any = false;
+  try {
+    for await (const batch of streamed(parquetPath, query("stored_in"))) {
+      any = true;
+      yield toEntries(batch);
+    }
+  } catch (error) {
+    if (any || !(error as Error).message.includes('"stored_in"')) throw error;
+    // An earlier version wrote it.
+    for await (const batch of streamed(parquetPath, query("NULL::VARCHAR"))) yield toEntries(batch);
+  }
 }
 
 /**
@@ -161,24 +167,26 @@ export async function impliedDirectories(parquetPath: string, path: string): Pro
 /** True where the manifest can be opened and has the columns that it must have. */
 export async function canReadManifest(parquetPath: string): Promise<boolean> {
   try {
-    const query = `SELECT ${AS_NUMBERS} FROM ${manifest(parquetPath)} LIMIT 0`;
-    for await (const _ of streamed(parquetPath, query));
+    for await (const _ of entriesOf(parquetPath, " LIMIT 0"));
     return true;
   } catch {
     return false;
   }
 }
 
+/** Only the next backup wants to know these. */
+const SEEN = ["ctime_s", "ctime_ns", "ino", "nlink"];
+
 // As DOUBLE, exact up to 2^53, integers arrive as numbers and not as slow bigints.
-const AS_NUMBERS = COLUMNS.map(([name, type]) =>
-  type === "VARCHAR" ? name : `${name}::DOUBLE AS ${name}`
+const AS_NUMBERS = COLUMNS.filter(([name]) => !SEEN.includes(name)).map(([name, type]) =>
+  type === "VARCHAR" || type === "BLOB" ? name : `${name}::DOUBLE AS ${name}`
 ).join(", ");
 
-function manifest(parquetPath: string): string {
+export function manifest(parquetPath: string): string {
   return `read_parquet(${fileLiteral(parquetPath)}, hive_partitioning = false)`;
 }
 
-async function* streamed(parquetPath: string, query: string): AsyncGenerator<unknown[][]> {
+export async function* streamed(parquetPath: string, query: string): AsyncGenerator<unknown[][]> {
   let db: Database | undefined;
   try {
     db = await openMemory(parquetPath);
@@ -206,14 +214,14 @@ function below(path: string): string {
 }
 
 /** Paths are in the column `path` as their stand-ins, where they are not UTF-8. */
-function textLiteral(path: string): string {
+export function textLiteral(path: string): string {
   return literal(isUtf8(path) ? path : printable(path));
 }
 
 function toEntries(columns: unknown[][]): ManifestEntry[] {
   const [path, pathRaw, type, size, mode, uid, gid, mtimeS, mtimeNs, link, linkRaw, sha256] =
     columns;
-  const [blockOffset, blockInner] = columns.slice(12);
+  const [blockOffset, blockInner, storedIn] = columns.slice(12);
   return path.map((text, at) => ({
     path: restore(text, pathRaw[at])!,
     type: type[at] as EntryType,
@@ -227,6 +235,7 @@ function toEntries(columns: unknown[][]): ManifestEntry[] {
     sha256: sha256[at] as string | null,
     block_offset: blockOffset[at] as number,
     block_inner: blockInner[at] as number,
+    ...(storedIn[at] === null ? {} : { stored_in: storedIn[at] as string }),
   }));
 }
 
@@ -235,7 +244,7 @@ function restore(text: unknown, raw: unknown): string | null {
 }
 
 /** A database in memory: the catalogue is not touched, nor its lock needed. */
-async function openMemory(parquetPath: string): Promise<Database> {
+export async function openMemory(parquetPath: string): Promise<Database> {
   const { Database } = await import("./duckdb.ts");
   return await Database.open(":memory:", {
     temp_directory: `${parquetPath}.tmp`,
@@ -245,17 +254,17 @@ async function openMemory(parquetPath: string): Promise<Database> {
   });
 }
 
-function literal(text: string): string {
+export function literal(text: string): string {
   if (!isUtf8(text)) throw new Error("its path is not UTF-8");
   return `'${text.replaceAll("'", "''")}'`;
 }
 
 /** The literal of a file to read: DuckDB takes such a path for a pattern. */
-function fileLiteral(path: string): string {
+export function fileLiteral(path: string): string {
   return literal(path.replace(/[*?[]/g, "[$&]"));
 }
 
-function manifestError(act: string, path: string, cause: unknown): DuckbackError {
+export function manifestError(act: string, path: string, cause: unknown): DuckbackError {
   if (cause instanceof DuckbackError) return cause;
   const full = failureKind(cause) === "full";
   return new DuckbackError(

@@ -211,6 +211,19 @@ export interface ManifestEntry {
   block_offset: number;
   /** Offset of that header in the decompressed block. */
   block_inner: number;
+  /** Name of the earlier backup in whose archive that place is; null or missing: the backup's own. */
+  stored_in?: string | null;
+  /** How it was seen; null or missing where that could not prove later that nothing has changed. */
+  seen?: Seen | null;
+}
+
+/** What, besides size, times, mode and owner, tells a later backup that an entry has not changed. */
+export interface Seen {
+  /** Change time, which nobody can set: seconds since 1970, and nanoseconds. */
+  ctime_s: number;
+  ctime_ns: number;
+  ino: bigint;
+  nlink: number;
 }
 
 /** Path of an archive's own entries: never restored, never taken from a source. */

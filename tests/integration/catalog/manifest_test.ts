@@ -100,8 +100,13 @@ Deno.test("writeManifest() makes a file any Parquet reader understands", async (
       "link VARCHAR",
       "link_raw BLOB",
       "sha256 VARCHAR",
+      "ctime_s BIGINT",
+      "ctime_ns INTEGER",
+      "ino UBIGINT",
+      "nlink INTEGER",
       "block_offset BIGINT",
       "block_inner BIGINT",
+      "stored_in VARCHAR",
     ]);
     assert.deepEqual(
       await db.rows(`SELECT path, hex(path_raw) AS raw, link FROM '${path}' ORDER BY ALL`),

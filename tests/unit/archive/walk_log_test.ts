@@ -6,6 +6,8 @@ import { AT_FDCWD } from "../../../lib/posix/libc.ts";
 import { StatView } from "../../../lib/posix/stat.ts";
 import { withTempDir } from "../../fixtures/tree.ts";
 
+const WAS = [null, "directory", "file", "hardlink", "other"] as const;
+
 Deno.test("walkOrder() puts a directory before what is in it, and that before what follows it by name", () => {
   const walk = [".", "a", "a/b", "a/b/c", "a/z", "a!", "a-b", "a.b", "ab", "b", "é", "\udcff"];
   for (let i = 0; i < walk.length; i++) {
@@ -29,18 +31,23 @@ Deno.test(
     assert.deepEqual([...Deno.readDirSync(dir)].map((entry) => entry.name), ["f"]);
     // More than its buffer holds, with names of every length.
     const count = 20_000;
+    const places: number[] = [];
     const path = (i: number) => `${i}/${"n".repeat(i % 300)}\udc80`;
     for (let i = 0; i < count; i++) {
       const counted = { files: i % 2, entries: 1, bytes: i * 1e10 };
-      log.add(i % 3, path(i), stat, { start: i * 1e9, end: i * 1e9 + 512 }, counted, i % 5 !== 0);
+      const span = { start: i * 1e9, end: i * 1e9 + 512 };
+      const logged = { path: path(i), source: i % 3, span, counted, row: i * 2, was: WAS[i % 5] };
+      places.push(log.add(logged, stat, i % 5 !== 0));
     }
+    for (let i = 0; i < count; i += 999) log.move(places[i], { start: 5, end: 6 });
     log.rewind();
     for (let i = 0; i < count; i++) {
       assert.equal(log.next, path(i));
       assert.equal(log.source, i % 3);
       assert.equal(log.matches(stat), i % 5 !== 0);
       assert.deepEqual(log.take(), {
-        ...{ path: path(i), start: i * 1e9, end: i * 1e9 + 512 },
+        ...{ path: path(i), source: i % 3, row: i * 2, was: WAS[i % 5] },
+        span: i % 999 === 0 ? { start: 5, end: 6 } : { start: i * 1e9, end: i * 1e9 + 512 },
         counted: { files: i % 2, entries: 1, bytes: i * 1e10 },
       });
     }
@@ -69,7 +76,9 @@ Deno.test(
     for (const [what, change] of changes) {
       using log = WalkLog.create(join(dir, "notes"));
       look();
-      log.add(0, "f", stat, { start: 0, end: 512 }, { files: 1, entries: 1, bytes: 4 }, true);
+      const span = { start: 0, end: 512 };
+      const counted = { files: 1, entries: 1, bytes: 4 };
+      log.add({ path: "f", source: 0, span, counted, row: -1, was: null }, stat, true);
       log.rewind();
       change();
       look();

@@ -44,6 +44,14 @@ export class Actions {
       ));
   }
 
+  /** The hours (ISO 8601, their beginnings) in which something was done, in no order. */
+  async hours(): Promise<string[]> {
+    const rows = await this.session.read<{ hour: string }>(
+      `SELECT DISTINCT date_trunc('hour', started_at) AS hour FROM ${TABLE}`,
+    );
+    return rows.map(({ hour }) => hour);
+  }
+
   /** Newest first. */
   list(filter: ActionFilter = {}): Promise<ActionRecord[]> {
     return this.session.read<ActionRecord>(

@@ -16,6 +16,7 @@ const FILES = [
   "0003_proof_and_keeping.sql",
   "0004_notify.sql",
   "0005_schedule.sql",
+  "0006_retention.sql",
 ];
 
 /** All migrations this program knows, oldest first. `deno compile` needs `--include migrations`. */

@@ -1,9 +1,10 @@
-/** `duckback backup create|list|show|verify|delete`, and `list-backups`. */
+/** `duckback backup create|list|show|verify|delete`, and `list-backups`; prune.ts has the rest. */
 import { Command } from "./commander.ts";
 import { DuckbackError, EXIT_CODES } from "../core/errors.ts";
 import type { Compression, QuiesceMode, Trigger, VerifyLevel } from "../core/model.ts";
 import type { BackupRequest } from "../operations/backup_plan.ts";
 import { backupId, collect, examples, integer, oneOf } from "./options.ts";
+import { addPin, addPrune } from "./prune.ts";
 import type { Session } from "./session.ts";
 
 const CREATE_EXAMPLES = `
@@ -17,13 +18,16 @@ Examples:
 
 export function addBackup(program: Command, session: Session) {
   const backup = program.command("backup")
-    .description("make, list, verify and delete backups (without a command: create)");
+    .description("make, list, verify, prune and delete backups (without a command: create)");
   addCreate(backup, session);
   addList(backup, session, "list");
   addList(program, session, "list-backups");
   addShow(backup, session);
   addVerify(backup, session);
   addDelete(backup, session);
+  addPrune(backup, session);
+  addPin(backup, session, "pin");
+  addPin(backup, session, "unpin");
 }
 
 function addCreate(backup: Command, session: Session) {

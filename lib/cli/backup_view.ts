@@ -110,6 +110,7 @@ export function listLines(backups: ListedBackup[], now: Date, style: Style): str
       { title: "FILES", align: "right" },
       { title: "STATUS" },
       { title: "VERIFIED" },
+      { title: "KEPT" },
       { title: "DESCRIPTION" },
     ],
     backups.map((backup) => [
@@ -124,10 +125,17 @@ export function listLines(backups: ListedBackup[], now: Date, style: Style): str
       backup.file_count === null ? "-" : backup.file_count.toLocaleString("en-US"),
       statusText(backup, style),
       backup.verify_status ?? "-",
+      keptText(backup),
       cell(backup.description),
     ]),
     style.bold,
   );
+}
+
+/** What keeps it from being pruned, or when it may be; "" leaves it to the policy. */
+function keptText({ pinned, expires_at }: BackupRecord): string {
+  if (pinned) return "pinned";
+  return expires_at === null ? "" : `until ${formatLocalTime(expires_at).slice(0, 10)}`;
 }
 
 /** Status of a backup, or of its file where that is worse. */
@@ -153,6 +161,7 @@ export function showLines(backup: ListedBackup, now: Date, style: Style): string
       ["type", `${backup.backup_type}, ${backup.trigger}`],
       ["version", cell(backup.source_version)],
       ["description", cell(backup.description)],
+      ["kept", keptText(backup)],
       ["archive", backup.backup_path === "-" ? "standard output" : cell(backup.backup_path)],
       ["size", sizeText(backup)],
       ["compression", `${backup.compression_type} ${meta?.level ?? ""}`.trim()],

@@ -65,6 +65,7 @@ export function addStack(program: Command, session: Session) {
         ...done.trees.map((path) => `Put ${cell(path)} back.`),
         ...done.settled.map((row) => `Backup ${row.id} is now ${row.status}.`),
         ...done.adopted.map((name) => `Took ${cell(name)} into the catalogue.`),
+        ...done.removed.map((name) => `Removed the files of ${cell(name)}.`),
         ...done.unreadable.map((path) => `A journal cannot be read; it is kept as ${cell(path)}.`),
         ...done.maybe_down.map((name) =>
           `${cell(name)} may be one it had stopped, and does not run: docker start ${cell(name)}`

@@ -34,6 +34,13 @@ export interface Settings extends NotifySettings {
   "backup.keep_daily": number;
   "backup.keep_weekly": number;
   "backup.keep_monthly": number;
+  "backup.keep_yearly": number;
+  /** Bytes; 0: no limit. */
+  "backup.max_total_bytes": number;
+  "backup.safety_retention_days": number;
+  "backup.failed_retention_days": number;
+  "backup.prune_after": "none" | "auto" | "all";
+  "backup.prune_when_full": boolean;
   /** Bytes. */
   "backup.min_free_bytes": number;
   /** Days; 0: without end. */
@@ -161,6 +168,37 @@ export const SETTINGS: readonly SettingDefinition[] = [
   define("backup.keep_daily", keep(7), 0, "Keep the newest backup of each of so many days"),
   define("backup.keep_weekly", keep(4), 0, "Keep the newest backup of each of so many weeks"),
   define("backup.keep_monthly", keep(12), 0, "Keep the newest backup of each of so many months"),
+  define("backup.keep_yearly", keep(10), 0, "Keep the newest backup of each of so many years"),
+  define(
+    "backup.max_total_bytes",
+    kind.bytes(),
+    0,
+    "Remove the oldest backups beyond this size of all archives together (0: no limit)",
+  ),
+  define(
+    "backup.safety_retention_days",
+    kind.integer(1, 36_500, 30, "days"),
+    30,
+    "How long the safety backups of rollbacks are kept",
+  ),
+  define(
+    "backup.failed_retention_days",
+    kind.integer(1, 36_500, 30, "days"),
+    30,
+    "How long the records of failed backups are kept",
+  ),
+  define(
+    "backup.prune_after",
+    kind.oneOf("auto", "all", "none"),
+    "auto",
+    "After which good backups old ones are pruned: automatic ones, all, or none",
+  ),
+  define(
+    "backup.prune_when_full",
+    kind.boolean(),
+    false,
+    "Prune by the policy before a backup that would not fit, instead of refusing it at once",
+  ),
   define(
     "backup.min_free_bytes",
     kind.bytes(),

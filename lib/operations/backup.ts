@@ -36,6 +36,7 @@ import { beginExclusive } from "./exclusive.ts";
 import { awaitHealth, type HealthOutcome } from "./health.ts";
 import { beginHooks } from "./hooks.ts";
 import { type Estimate, preflight } from "./preflight.ts";
+import { pruneAfter } from "./prune.ts";
 import { planNow, Quiesced } from "./quiesced.ts";
 import { registerStack } from "./stacks.ts";
 import { dropExpired } from "./undo_trees.ts";
@@ -71,6 +72,8 @@ async function makeBackup(ctx: Context, request: BackupRequest): Promise<BackupO
     status: backup.status === "completed" ? "completed" : "partial",
     message: `${backup.backup_name}: ${backup.status}`,
   }));
+  // Whoever makes automatic ones prunes after them: first they are looked at for signs of damage.
+  if (request.trigger !== "auto") await pruneAfter(ctx, outcome.backup, { locked: true });
   await dropExpired(ctx); // here, because backups are what is made regularly
   return outcome;
 }

@@ -16,6 +16,11 @@ export async function listBackups(ctx: Context): Promise<ListedBackup[]> {
   return records.map(asListed);
 }
 
+/** All backups of all stacks, newest first. */
+export async function allBackups(ctx: Context): Promise<ListedBackup[]> {
+  return (await withCatalog(ctx, (catalog) => catalog.backups.list())).map(asListed);
+}
+
 /** One backup; raises NO_SUCH_BACKUP. */
 export async function findBackup(ctx: Context, id: number): Promise<ListedBackup> {
   const record = await withCatalog(ctx, (catalog) => catalog.backups.get(id));
@@ -42,7 +47,7 @@ function asListed(record: BackupRecord): ListedBackup {
 }
 
 /** False too where one may not look (a dead mount, another user's directory): the list goes on. */
-function canSee(path: string): boolean {
+export function canSee(path: string): boolean {
   try {
     return exists(path);
   } catch {

@@ -7,18 +7,10 @@ import type { BackupRecord } from "../core/model.ts";
 import type { Engine } from "../docker/engine.ts";
 import type { QuiescePlan } from "../docker/quiesce.ts";
 import { exists } from "../repository/pending_archive.ts";
-import { removeQuietly } from "../repository/durable.ts";
 import { JournalFile, listJournals, removeUnwritten } from "../repository/journal.ts";
-import {
-  manifestPath,
-  manifestRowsPath,
-  notesPath,
-  partialPath,
-  sidecarPath,
-  spoolPath,
-} from "../repository/naming.ts";
 import { readSidecar, scanSidecars } from "../repository/sidecar.ts";
 import { removeSpool } from "../repository/spool.ts";
+import { removeTraces } from "../repository/traces.ts";
 import type { Context } from "./context.ts";
 import { note, phase, takeLock, withCatalog } from "./context.ts";
 import { withSoundCatalog } from "./damaged_catalog.ts";
@@ -27,6 +19,7 @@ import { awaitHealth } from "./health.ts";
 import { type LostJournal, putAside, reportLost } from "./lost_journal.ts";
 import { dropDirectories, dropVolumes } from "./made_places.ts";
 import { endDeadActions, recordMended } from "./recover_audit.ts";
+import { endRemoval } from "./removal.ts";
 import { currentSettings } from "./settings.ts";
 import { removeStaging, swapOut } from "./swap.ts";
 import { keepForUndo, settleUndo } from "./undo_trees.ts";
@@ -41,6 +34,8 @@ export interface Recovery {
   settled: { id: number; backup_name: string; status: string }[];
   /** Archives whose record was missing from the catalogue. */
   adopted: string[];
+  /** Backups whose removal was broken off and is done now. */
+  removed: string[];
   /** Journals nobody can read, now kept aside under another name. */
   unreadable: string[];
   /** Containers that such a journal may have listed, and that do not run: start them by hand. */
@@ -95,6 +90,7 @@ export async function recoverLeftovers(
     trees: [],
     settled: [],
     adopted: [],
+    removed: [],
     unreadable: [],
     maybe_down: [],
     missing: [],
@@ -157,6 +153,7 @@ async function mend(
   if (data.hooks?.length) await runLeftHooks(ctx, journal);
   if (data.archive) removeTraces(data.archive);
   if (data.spool) removeSpool(data.spool);
+  if (data.doomed) recovery.removed.push(...await endRemoval(ctx, data.doomed));
   await auditRecovery(ctx, journal, recovery, given_up);
   journal.finish();
 }
@@ -196,18 +193,6 @@ async function mendTrees(ctx: Context, journal: JournalFile, recovery: Recovery)
   recovery.trees.push(...moved);
 }
 
-/** Temporary files of an archive; its sidecars too where the archive itself never came to be. */
-function removeTraces(archive: string) {
-  removeQuietly(partialPath(archive));
-  removeQuietly(manifestRowsPath(archive));
-  removeQuietly(notesPath(archive));
-  removeSpool(spoolPath(archive));
-  removeQuietly(`${sidecarPath(archive)}.tmp`);
-  if (exists(archive)) return;
-  removeQuietly(manifestPath(archive));
-  removeQuietly(sidecarPath(archive));
-}
-
 async function auditRecovery(
   ctx: Context,
   { data }: JournalFile,
@@ -218,6 +203,7 @@ async function auditRecovery(
     recovery.services.length > 0 && `started ${recovery.services.join(", ")}`,
     recovery.missing.length > 0 && `removed by somebody: ${recovery.missing.join(", ")}`,
     recovery.trees.length > 0 && `put back ${recovery.trees.join(", ")}`,
+    recovery.removed.length > 0 && `removed ${recovery.removed.join(", ")}`,
     given_up.length > 0 && `gave up ${given_up.join(", ")}`,
   ].filter(Boolean);
   await recordMended(ctx, {

@@ -50,7 +50,7 @@ export interface SwapStep {
 export interface Journal {
   version: 1;
   id: string;
-  kind: "backup" | "rollback" | "undo" | "restart" | "move";
+  kind: "backup" | "rollback" | "undo" | "restart" | "move" | "removal";
   operation: string;
   stack: string;
   work_dir: string;
@@ -80,6 +80,8 @@ export interface Journal {
   volumes?: MadeVolume[];
   /** Empty directories that go likewise, outermost first. */
   directories?: string[];
+  /** Backups that are being removed, row first; missing where none are. */
+  doomed?: DoomedBackup[];
 }
 
 /** A volume that a run makes. */
@@ -87,6 +89,13 @@ export interface MadeVolume {
   name: string;
   /** As the engine says it; null until it is made. */
   created_at: string | null;
+}
+
+/** A backup on its way out: once its row is gone, so must be its files. */
+export interface DoomedBackup {
+  id: number;
+  backup_name: string;
+  archive: string;
 }
 
 /** A container whose `duckback.pre` has begun, and what is to run in it at the end. */

@@ -60,9 +60,12 @@ export function scanSidecars(dir: string): BackupRecord[] {
   return records;
 }
 
-/** Removes an archive with its sidecars, the archive last: a crash in between leaves no false record. */
+/**
+ * Removes an archive with its sidecars. The archive first: where it cannot be removed all is as it was,
+ * and a record without its archive is taken in by nobody. Raises NOT_WRITABLE, IO.
+ */
 export function removeArchive(archive: string): void {
-  removeDurably(manifestPath(archive));
-  removeDurably(sidecarPath(archive));
   removeDurably(archive);
+  removeDurably(sidecarPath(archive));
+  removeDurably(manifestPath(archive));
 }

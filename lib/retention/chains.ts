@@ -1,29 +1,18 @@
-/** Which backups need which: an incremental one is nothing without its parent, and that one's parent. */
+/** Which backups need which, as far as retention is concerned. */
+import { ancestorsOf } from "../core/chain.ts";
 import type { Candidate } from "./policy.ts";
 
-/** The parents of the given records by id, for looking up. */
-export function byId(records: Candidate[]): Map<number, Candidate> {
-  return new Map(records.map((record) => [record.id, record]));
-}
-
-/**
- * The ids a backup needs, nearest first; ends where a parent is not known (or loops). A run that failed
- * and left no archive needs nothing.
- */
-export function needs(record: Candidate, all: Map<number, Candidate>): number[] {
-  const ids: number[] = [];
-  if (record.status === "failed" && !hasArchive(record)) return ids;
-  let parent = record.parent_id;
-  while (parent !== null && parent !== record.id && !ids.includes(parent)) {
-    ids.push(parent);
-    parent = all.get(parent)?.parent_id ?? null;
-  }
-  return ids;
+/** What a backup needs, nearest first. A run that failed and left no archive needs nothing. */
+export function needs(record: Candidate, all: readonly Candidate[]): Candidate[] {
+  if (record.parent_id === null || record.status === "failed" && !hasArchive(record)) return [];
+  return ancestorsOf(all, record.id).ancestors;
 }
 
 /** True where all that a backup needs is known and on the disk. */
-export function isWhole(record: Candidate, all: Map<number, Candidate>): boolean {
-  return needs(record, all).every((id) => all.get(id)?.file_exists);
+export function isWhole(record: Candidate, all: readonly Candidate[]): boolean {
+  if (record.parent_id === null) return true;
+  const { ancestors, missing } = ancestorsOf(all, record.id);
+  return missing === null && ancestors.every(({ file_exists }) => file_exists);
 }
 
 /** With a hash the archive was whole: where the run failed, it was the verification that did. */

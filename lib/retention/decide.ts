@@ -6,7 +6,6 @@
  *   over the size limit: the oldest go that are not protected;
  *   again with what is left, until nothing more goes: a second prune finds nothing to do.
  */
-import { byId } from "./chains.ts";
 import type { Candidate, Circumstances, Decision, RetentionPolicy, Verdict } from "./policy.ts";
 import { bytesOf, isSoft, overLimit } from "./size_limit.ts";
 import { StackDecision } from "./stack_decision.ts";
@@ -71,7 +70,7 @@ function applyLimit(
     (stack === null || record.stack === stack) &&
     isSoft(keeping.get(record.id)!.reasons.map(({ rule }) => rule));
   const remaining = [...keeping.values()].map(({ backup }) => backup);
-  for (const { id } of overLimit(remaining, policy.max_total_bytes, byId(records), mayGo)) {
+  for (const { id } of overLimit(remaining, policy.max_total_bytes, records, mayGo)) {
     const verdict = keeping.get(id)!;
     verdict.action = "remove";
     verdict.reasons = [{ rule: "size", text: "the oldest beyond the total size limit" }];

@@ -15,12 +15,12 @@ export function isOrdinary(record: Candidate): boolean {
 }
 
 /** An ordinary one that nothing is known against. */
-export function isUsable(record: Candidate, all: Map<number, Candidate>): boolean {
+export function isUsable(record: Candidate, all: readonly Candidate[]): boolean {
   return isOrdinary(record) && record.verify_status !== "failed" && isWhole(record, all);
 }
 
 /** How well a backup is proved; the last resort is one of the best there are. */
-function proof(record: Candidate, all: Map<number, Candidate>): number {
+function proof(record: Candidate, all: readonly Candidate[]): number {
   if (!isUsable(record, all)) return 0;
   if (record.status === "partial") return 1;
   if (record.verify_status !== "passed") return 2;
@@ -28,7 +28,7 @@ function proof(record: Candidate, all: Map<number, Candidate>): number {
 }
 
 /** True where a backup is completed, verified, and not found wanting since. */
-export function isProven(record: Candidate, all: Map<number, Candidate>): boolean {
+export function isProven(record: Candidate, all: readonly Candidate[]): boolean {
   return proof(record, all) === 4;
 }
 
@@ -36,7 +36,7 @@ export function isProven(record: Candidate, all: Map<number, Candidate>): boolea
  * The newest of the best: completed and verified where there is one, else completed, else partial, else
  * whatever has an archive. Newest by date and newest by id: where the clock was wrong, that is two.
  */
-export function lastResorts(records: Candidate[], all: Map<number, Candidate>): Candidate[] {
+export function lastResorts(records: Candidate[], all: readonly Candidate[]): Candidate[] {
   const ordinary = records.filter(isOrdinary);
   const ranks = new Map(ordinary.map((record) => [record, proof(record, all)]));
   const best = Math.max(...ranks.values());

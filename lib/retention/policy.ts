@@ -24,7 +24,7 @@ export interface RetentionPolicy {
 
 /** A record, and what the disk says of it. */
 export interface Candidate extends BackupRecord {
-  /** Its archive is there; for a failed run: any file of it. */
+  /** Its archive is there in its full length; for a failed run: any file of it. */
   file_exists: boolean;
   /** It was written to a place of its own (`--output FILE`): nobody's business but its owner's. */
   own_place: boolean;

@@ -32,7 +32,7 @@ export function bytesOf(record: Candidate): number {
 export function overLimit(
   kept: Candidate[],
   limit: number,
-  all: Map<number, Candidate>,
+  all: readonly Candidate[],
   mayGo: (record: Candidate) => boolean,
 ): Candidate[] {
   let total = kept.reduce((sum, record) => sum + bytesOf(record), 0);
@@ -43,7 +43,7 @@ export function overLimit(
     if (total <= limit) break;
     if (gone.has(record)) continue;
     const dependants = kept.filter((other) =>
-      !gone.has(other) && needs(other, all).includes(record.id)
+      !gone.has(other) && needs(other, all).includes(record)
     );
     if (!dependants.every(mayGo)) continue;
     const depth = (one: Candidate) => needs(one, all).length;

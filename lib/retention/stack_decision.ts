@@ -1,6 +1,6 @@
 /** The decision on one stack's backups; decide.ts has the order of things. */
 import { DAY, type ObservedTime } from "./ages.ts";
-import { byId, needs } from "./chains.ts";
+import { needs } from "./chains.ts";
 import { judgeFailed } from "./failed.ts";
 import {
   isDataOnly,
@@ -25,7 +25,6 @@ import type {
 const BRAKE = 1 / 4;
 
 export class StackDecision {
-  readonly #all: Map<number, Candidate>;
   readonly #kept = new Map<number, Reason[]>();
   readonly #gone = new Map<number, Verdict>();
   readonly #now: number;
@@ -39,10 +38,9 @@ export class StackDecision {
     readonly circumstances: Circumstances,
     readonly time: ObservedTime,
   ) {
-    this.#all = byId(records);
     this.#now = circumstances.now.getTime();
     this.#present = records.filter((record) => timeOf(record) <= this.#now).sort(newestFirst);
-    this.#usable = this.#present.filter((record) => isUsable(record, this.#all));
+    this.#usable = this.#present.filter((record) => isUsable(record, this.records));
     this.#protect();
     this.#keepLastResorts();
     for (const same of [this.#usable.filter(isDataOnly), this.#usable.filter(isWholeStack)]) {
@@ -85,16 +83,16 @@ export class StackDecision {
       if (record.status === "failed") continue;
       if (record.own_place) this.#keep(record, "own_place", "written to a place of its own");
       else if (!record.file_exists && record.backup_path !== "-" && record.status !== "running") {
-        this.#keep(record, "missing", "its archive is not there");
+        this.#keep(record, "missing", "its archive is not there, or not all of it");
       }
     }
   }
 
   #keepLastResorts() {
-    const whole = lastResorts(this.#present.filter(isWholeStack), this.#all);
+    const whole = lastResorts(this.#present.filter(isWholeStack), this.records);
     for (const record of whole) this.#keep(record, "newest", "the newest good one");
-    const proven = whole.filter((record) => isProven(record, this.#all));
-    for (const record of lastResorts(this.#present.filter(isDataOnly), this.#all)) {
+    const proven = whole.filter((record) => isProven(record, this.records));
+    for (const record of lastResorts(this.#present.filter(isDataOnly), this.records)) {
       const older = proven.some((other) => timeOf(other) > timeOf(record));
       if (!older) this.#keep(record, "newest", "the newest good one of data alone");
     }
@@ -155,9 +153,8 @@ export class StackDecision {
   #keepNeeded() {
     for (const record of this.records) {
       if (!this.#kept.has(record.id)) continue;
-      for (const id of needs(record, this.#all)) {
-        const parent = this.#all.get(id);
-        if (!parent || this.#kept.get(id)?.some(({ rule }) => rule === "needed")) continue;
+      for (const parent of needs(record, this.records)) {
+        if (this.#kept.get(parent.id)?.some(({ rule }) => rule === "needed")) continue;
         this.#keep(parent, "needed", `backup ${record.id} needs it`);
       }
     }

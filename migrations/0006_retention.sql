@@ -1,0 +1,36 @@
+-- lib/config/settings.ts defines the same keys; a test compares the two.
+INSERT INTO app_config
+SELECT key, NULL, type, category, description, is_system, is_editable, rule, fallback,
+       current_timestamp, current_timestamp
+FROM (VALUES
+  ('backup.keep_yearly', 'integer', 'backup',
+   'Keep the newest backup of each of so many years',
+   false, true,
+   'an integer from 0 to 100000 (0: no such rule)',
+   '0'),
+  ('backup.max_total_bytes', 'bytes', 'backup',
+   'Remove the oldest backups beyond this size of all archives together (0: no limit)',
+   false, true,
+   'a size: a number with B, KiB, MiB, GiB, TiB (1024), KB, MB, GB, TB (1000) or nothing (bytes)',
+   '0'),
+  ('backup.safety_retention_days', 'integer', 'backup',
+   'How long the safety backups of rollbacks are kept',
+   false, true,
+   'an integer from 1 to 36500 (days)',
+   '30'),
+  ('backup.failed_retention_days', 'integer', 'backup',
+   'How long the records of failed backups are kept',
+   false, true,
+   'an integer from 1 to 36500 (days)',
+   '30'),
+  ('backup.prune_after', 'enum', 'backup',
+   'After which good backups old ones are pruned: automatic ones, all, or none',
+   false, true,
+   'one of auto, all, none',
+   '"auto"'),
+  ('backup.prune_when_full', 'boolean', 'backup',
+   'Prune by the policy before a backup that would not fit, instead of refusing it at once',
+   false, true,
+   'true or false',
+   'false')
+) AS settings (key, type, category, description, is_system, is_editable, rule, fallback);

@@ -9,6 +9,7 @@ import { addCat } from "./cat.ts";
 import { addCatalog } from "./catalog.ts";
 import { addConfig } from "./config.ts";
 import { addLs } from "./ls.ts";
+import { addNotify } from "./notify.ts";
 import { addRestore } from "./restore.ts";
 import { addRollback } from "./rollback.ts";
 import { addServices } from "./services.ts";
@@ -84,6 +85,7 @@ function build(session: Session): Command {
   addAutoBackup(program as unknown as Command, session);
   addConfig(program as unknown as Command, session);
   addCatalog(program as unknown as Command, session);
+  addNotify(program as unknown as Command, session);
   program.command("version").description("print the version")
     .addHelpText("after", examples("duckback version", "duckback version --json")).action(() => {
       session.result({ success: true, version: VERSION }, () => [`duckback ${VERSION}`]);

@@ -15,8 +15,8 @@ export const EVENT_KINDS = [
   "recovered",
 ] as const;
 
-/** `test` is what `notify test` sends; it is none that can be chosen. */
-export type EventKind = typeof EVENT_KINDS[number] | "test";
+/** The last two cannot be chosen: what pings begin with, and what `notify test` sends. */
+export type EventKind = typeof EVENT_KINDS[number] | "backup_started" | "test";
 
 /** One thing that happened. Texts hold no secrets. */
 export interface AlertEvent {

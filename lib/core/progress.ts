@@ -17,7 +17,8 @@ export type Phase =
   | "extract"
   | "restore"
   | "swap"
-  | "prune";
+  | "prune"
+  | "notify";
 
 export type ProgressEvent =
   | { type: "phase"; phase: Phase; text: string }

@@ -9,6 +9,8 @@ export interface Receiver {
   channel: Channel;
   /** For people: "webhook slack+env:SLACK_URL". Holds no secret. */
   label: string;
+  /** True where an event is of no use once there is a newer one of the same stack. */
+  latest_only: boolean;
   /** True where this one is told of such an event. `repeated`: told not long ago. */
   wants(event: AlertEvent, repeated: boolean): boolean;
   /** One try. Raises SendError; anything else is a fault of the program. */

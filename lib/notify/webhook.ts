@@ -17,5 +17,5 @@ export async function sendWebhook(
   env: Record<string, string>,
   signal: AbortSignal,
 ): Promise<void> {
-  await sendHttp({ url: resolveUrl(target, env), ...templates[template](event) }, signal);
+  await sendHttp({ url: resolveUrl(target, env), ...templates[template](event), env }, signal);
 }

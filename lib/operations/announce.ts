@@ -3,36 +3,63 @@
  * The event goes to the spool; who runs the operation (the command line at its end, the daemon after
  * each task) sends it with `deliverAlerts`, when services are up and archives durable.
  */
+import type { NotifySettings } from "../config/notify_settings.ts";
 import type { AlertEvent, EventKind } from "../core/events.ts";
+import {
+  alertsDue,
+  anySpooled,
+  readOpenAlerts,
+  spoolAlert,
+  type Spooled,
+} from "../repository/alert_spool.ts";
 import type { Home } from "../repository/home.ts";
-import { alertsDue, spoolAlert, type Spooled } from "../repository/alert_spool.ts";
 import type { Context } from "./context.ts";
 
 /** What happened; see AlertEvent for the fields. */
 export type News = Omit<AlertEvent, "at" | "host">;
 
-/** What was announced in this process and not delivered yet, by home. */
-const waiting = new WeakMap<Home, Spooled[]>();
+/** What this process knows of a home until its next delivery. */
+interface Desk {
+  /** Announced and not delivered yet; on disk too, unless that failed. */
+  waiting: Spooled[];
+  /** As read while the catalogue was open anyway; null where it was not. */
+  settings: NotifySettings | null;
+  /** Pings that a backup begins, on their way. */
+  started: Promise<unknown>[];
+}
 
-/** Notes an event for those who want to hear of it. Never throws, never waits for a receiver. */
-export function announce(ctx: Context, news: News, solves: EventKind[] = []): void {
+const desks = new WeakMap<Home, Desk>();
+
+function desk(ctx: Context): Desk {
+  const found = desks.get(ctx.home) ?? { waiting: [], settings: null, started: [] };
+  desks.set(ctx.home, found);
+  return found;
+}
+
+/**
+ * Notes an event for those who want to hear of it. Never throws, never waits for a receiver. `solves`
+ * are the kinds of trouble of the same stack that it ends: they may be told anew from now on.
+ */
+export function announce(ctx: Context, news: News, solves: readonly EventKind[] = []): void {
   put(ctx, news, solves, false);
 }
 
-/** Sends `recovered` where one of `solves` was alerted for the same stack and is well again. */
+/** Announces `recovered`, but only where one of `solves` was told of this stack and is well now. */
 export function announceWell(
   ctx: Context,
   news: Omit<News, "kind">,
-  solves: EventKind[],
+  solves: readonly EventKind[],
 ): void {
-  put(ctx, { ...news, kind: "recovered" }, solves, true);
+  const open = readOpenAlerts(ctx.home);
+  const known = solves.some((kind) => open[`${kind} ${news.stack ?? ""}`]);
+  if (known || anySpooled(ctx.home)) put(ctx, { ...news, kind: "recovered" }, solves, true);
 }
 
-function put(ctx: Context, news: News, solves: EventKind[], only_if_solving: boolean) {
+function put(ctx: Context, news: News, solves: readonly EventKind[], only_if_solving: boolean) {
   const at = ctx.now().toISOString();
   const spooled = spoolAlert(ctx.home, {
     event: { ...news, at, host: ctx.host },
-    solves,
+    solves: [...solves],
     only_if_solving,
     judged: false,
     repeated: false,
@@ -40,22 +67,29 @@ function put(ctx: Context, news: News, solves: EventKind[], only_if_solving: boo
     not_before: at,
     tries: 0,
   });
-  waiting.set(ctx.home, [...waiting.get(ctx.home) ?? [], spooled]);
+  desk(ctx).waiting.push(spooled);
 }
 
 /** Called by whoever may change something: what earlier runs could not send is tried again at the end. */
 export function resumeAlerts(ctx: Context): void {
-  if (!waiting.has(ctx.home) && alertsDue(ctx.home, ctx.now())) waiting.set(ctx.home, []);
+  if (!desks.has(ctx.home) && alertsDue(ctx.home, ctx.now())) desk(ctx);
 }
 
 /** True where `deliverAlerts` has something to do. */
 export function hasAlerts(ctx: Context): boolean {
-  return waiting.has(ctx.home);
+  return desks.has(ctx.home);
 }
 
-/** What could not be put on disk and would be lost with the process; forgotten here. */
-export function takeUnwritten(ctx: Context): Spooled[] {
-  const unwritten = (waiting.get(ctx.home) ?? []).filter(({ path }) => path === null);
-  waiting.delete(ctx.home);
-  return unwritten;
+/** Notes a ping that is on its way, and the settings it was sent by. */
+export function noteStart(ctx: Context, settings: NotifySettings, sending: Promise<unknown>): void {
+  const here = desk(ctx);
+  here.settings = settings;
+  here.started.push(sending);
+}
+
+/** Takes everything off the desk, for delivery. */
+export function clearDesk(ctx: Context): Desk {
+  const found = desk(ctx);
+  desks.delete(ctx.home);
+  return found;
 }

@@ -53,10 +53,14 @@ export interface BackupOutcome {
 
 /** Makes a backup of the stack the context names. */
 export function createBackup(ctx: Context, request: BackupRequest): Promise<BackupOutcome> {
-  return announced(ctx, () => makeBackup(ctx, request));
+  return announced(ctx, (begins) => makeBackup(ctx, request, begins));
 }
 
-async function makeBackup(ctx: Context, request: BackupRequest): Promise<BackupOutcome> {
+async function makeBackup(
+  ctx: Context,
+  request: BackupRequest,
+  begins: (plan: BackupPlan) => Promise<void>,
+): Promise<BackupOutcome> {
   await using _catalog = keepingCatalog(ctx);
   using _lock = await beginExclusive(ctx);
   const action = {
@@ -67,6 +71,7 @@ async function makeBackup(ctx: Context, request: BackupRequest): Promise<BackupO
   const outcome = await audited(ctx, action, async () => {
     const plan = await planBackup(ctx, request);
     await registerStack(ctx, plan.stack);
+    await begins(plan);
     return await runBackup(ctx, plan);
   }, ({ backup }) => ({
     status: backup.status === "completed" ? "completed" : "partial",

@@ -1,39 +1,73 @@
-/** What others are told of a backup: that it went well, is incomplete, or failed and why. */
-import { basename } from "node:path";
-import { asDuckbackError } from "../core/errors.ts";
+/** What others are told of a backup: that it begins, went well, is incomplete, or failed and why. */
+import { basename, dirname } from "node:path";
+import { asDuckbackError, type DuckbackError } from "../core/errors.ts";
 import { formatBytes, formatDuration } from "../core/units.ts";
+import { receiversOf } from "./alert_receivers.ts";
+import { announce, announceWell, noteStart } from "./announce.ts";
 import type { BackupOutcome } from "./backup.ts";
-import { announce, announceWell } from "./announce.ts";
+import type { BackupPlan } from "./backup_plan.ts";
 import type { Context } from "./context.ts";
+import { watchDisk } from "./disk_alerts.ts";
+import { currentSettings } from "./settings.ts";
 
 /** What a good backup puts an end to. */
 const SOLVED = ["backup_failed", "backup_partial", "overdue", "service_down"] as const;
+/** A ping that a backup begins may take so long, beside the backup. */
+const START_MS = 10_000;
 
-/** Does a backup's `work` and announces what came of it; an error is announced and thrown on. */
+/**
+ * Does a backup's `work`, which says once what it is going to do, and announces what came of it. An
+ * error is announced and thrown on.
+ */
 export async function announced(
   ctx: Context,
-  work: () => Promise<BackupOutcome>,
+  work: (begins: (plan: BackupPlan) => Promise<void>) => Promise<BackupOutcome>,
 ): Promise<BackupOutcome> {
+  let plan: BackupPlan | null = null;
   try {
-    const outcome = await work();
+    const outcome = await work(async (begun) => {
+      plan = begun;
+      await pingStart(ctx, begun.stack.name);
+    });
     tellOutcome(ctx, outcome);
+    const path = outcome.backup.backup_path;
+    if (path !== "-") await watchDisk(ctx, dirname(path));
     return outcome;
   } catch (cause) {
     const error = asDuckbackError(cause);
+    const stack = (plan as BackupPlan | null)?.stack.name ?? ctx.stack ?? basename(ctx.work_dir);
     // Whoever holds the lock tells of its own run.
-    if (error.code !== "LOCKED") {
-      const stack = ctx.stack ?? basename(ctx.work_dir);
-      const kind = error.code === "START_FAILED" ? "service_down" : "backup_failed";
-      announce(ctx, {
-        kind,
-        stack,
-        title: `Backup of ${stack} failed`,
-        message: [`${error.message} (${error.code})`, error.hint].filter(Boolean).join("\n"),
-        backup_id: null,
-      });
-    }
+    if (error.code !== "LOCKED") tellFailure(ctx, stack, error);
     throw cause;
   }
+}
+
+/** In the background: not even a receiver that hangs holds up a backup. */
+async function pingStart(ctx: Context, stack: string) {
+  const settings = await currentSettings(ctx);
+  const signal = AbortSignal.timeout(Math.min(START_MS, settings["notify.timeout_seconds"] * 1000));
+  const event = {
+    kind: "backup_started" as const,
+    at: ctx.now().toISOString(),
+    host: ctx.host,
+    stack,
+    title: "",
+    message: "",
+    backup_id: null,
+  };
+  const pinged = receiversOf(ctx, settings).filter((one) => one.wants(event, false));
+  // One that is away is told of again, and noted, when the backup is done.
+  noteStart(ctx, settings, Promise.allSettled(pinged.map((one) => one.send(event, signal))));
+}
+
+function tellFailure(ctx: Context, stack: string, error: DuckbackError) {
+  announce(ctx, {
+    kind: "backup_failed",
+    stack,
+    title: `Backup of ${stack} failed`,
+    message: [`${error.message} (${error.code})`, error.hint].filter(Boolean).join("\n"),
+    backup_id: null,
+  });
 }
 
 function tellOutcome(ctx: Context, { backup, health, problems }: BackupOutcome) {
@@ -45,15 +79,14 @@ function tellOutcome(ctx: Context, { backup, health, problems }: BackupOutcome) 
     backup.duration_ms === null ? "" : `in ${formatDuration(backup.duration_ms)}`,
     backup.downtime_ms === null ? "" : `services down for ${formatDuration(backup.downtime_ms)}`,
   ].filter((text) => text !== "").join(", ");
-  const unwell = health?.unhealthy ?? [];
   if (problems.length === 0) {
     const title = `Backup of ${stack} is complete`;
     announce(ctx, { ...news, kind: "backup_completed", title, message: facts });
-    announceWell(ctx, { ...news, title: `Backups of ${stack} are well again`, message: facts }, [
-      ...SOLVED,
-    ]);
+    const well = `Backups of ${stack} are well again`;
+    announceWell(ctx, { ...news, title: well, message: facts }, SOLVED);
     return;
   }
+  const unwell = health?.unhealthy ?? [];
   if (unwell.length > 0) {
     const which = unwell.map(({ service }) => service).join(", ");
     announce(ctx, {

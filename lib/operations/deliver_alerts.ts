@@ -1,25 +1,19 @@
 /** Sending what was announced: to each receiver what it wants, all at once, within a time bound. */
 import { join } from "node:path";
-import type { AlertEvent } from "../core/events.ts";
 import { asDuckbackError, DuckbackError } from "../core/errors.ts";
-import { splitWebhook } from "../config/receiver_values.ts";
-import type { Settings } from "../config/settings.ts";
 import type { Receiver } from "../notify/receiver.ts";
-import { buildReceivers } from "../notify/receivers.ts";
 import { sendWithRetries } from "../notify/retry.ts";
 import {
   dropSpooled,
-  type OpenAlerts,
-  readOpenAlerts,
   type Spooled,
   spooledAlerts,
   updateSpooled,
-  writeOpenAlerts,
 } from "../repository/alert_spool.ts";
 import { acquireLock } from "../repository/lock.ts";
-import { takeUnwritten } from "./announce.ts";
+import { notifySettings, receiversOf } from "./alert_receivers.ts";
+import { clearDesk } from "./announce.ts";
 import { type Context, note } from "./context.ts";
-import { currentSettings } from "./settings.ts";
+import { judgeAlerts } from "./judge_alerts.ts";
 
 /** What one receiver was told. */
 export interface Delivery {
@@ -36,8 +30,8 @@ const HURRY_S = 5;
 const AGAIN_MS = 60_000;
 
 /**
- * Never throws: what does not arrive becomes a note and stays in the spool for the next run. Takes no
- * longer than `notify.timeout_seconds`.
+ * Never throws: what does not arrive becomes a note and stays in the spool for the next run. Sending
+ * takes no longer than `notify.timeout_seconds`.
  */
 export async function deliverAlerts(ctx: Context): Promise<Delivery[]> {
   try {
@@ -49,20 +43,25 @@ export async function deliverAlerts(ctx: Context): Promise<Delivery[]> {
 }
 
 async function deliver(ctx: Context): Promise<Delivery[]> {
-  const unwritten = takeUnwritten(ctx);
-  const settings = await currentSettings(ctx);
+  const { waiting, settings: known, started } = clearDesk(ctx);
+  const settings = known ?? await notifySettings(ctx);
   const receivers = receiversOf(ctx, settings);
-  const seconds = ctx.signal.aborted ? HURRY_S : settings["notify.timeout_seconds"];
+  const seconds = ctx.signal.aborted
+    ? Math.min(HURRY_S, settings["notify.timeout_seconds"])
+    : settings["notify.timeout_seconds"];
   const deadline = AbortSignal.timeout(seconds * 1000);
+  await Promise.all(started);
   using _lock = await alone(ctx, deadline);
+  // What is on disk is read from there: another process may have dealt with it meanwhile.
+  const unwritten = waiting.filter(({ path }) => path === null);
   const alerts = [...spooledAlerts(ctx.home, ctx.now()), ...unwritten];
-  judge(ctx, settings, alerts);
+  judgeAlerts(ctx.home, alerts, settings["notify.repeat_hours"]);
   const deliveries = await Promise.all(
     receivers.map((receiver) => deliverTo(receiver, alerts, deadline)),
   );
   for (const spooled of alerts) settle(ctx, spooled, receivers);
   for (const { receiver, error } of deliveries) {
-    if (error) note(ctx, `${receiver} was not told: ${error}. Tried again later.`, "warning");
+    if (error) note(ctx, `${receiver} was not told: ${error}. It is tried again later.`, "warning");
   }
   return deliveries;
 }
@@ -81,55 +80,27 @@ async function alone(ctx: Context, deadline: AbortSignal): Promise<Disposable> {
   }
 }
 
-/** Everybody the settings name. */
-export function receiversOf(ctx: Context, settings: Settings): Receiver[] {
-  return buildReceivers({
-    events: settings["notify.events"],
-    webhooks: settings["notify.webhook_urls"].map(splitWebhook),
-  }, ctx.env);
-}
-
-/** Decides which alerts repeat one that was told not long ago, and which are not worth telling. */
-function judge(ctx: Context, settings: Settings, alerts: Spooled[]) {
-  const open = readOpenAlerts(ctx.home);
-  const before = JSON.stringify(open);
-  for (const spooled of alerts) {
-    const { alert } = spooled;
-    if (alert.judged) continue;
-    alert.judged = true;
-    const solved = alert.solves.map((kind) => keyOf(kind, alert.event)).filter((key) => open[key]);
-    if (alert.only_if_solving) alert.repeated = solved.length === 0;
-    else alert.repeated = isRepeated(open, alert.event, settings["notify.repeat_hours"]);
-    for (const key of solved) delete open[key];
-    const good = ["recovered", "backup_completed"].includes(alert.event.kind);
-    if (!good && !alert.repeated) open[keyOf(alert.event.kind, alert.event)] = alert.event.at;
-  }
-  if (JSON.stringify(open) !== before) writeOpenAlerts(ctx.home, open);
-}
-
-function isRepeated(open: OpenAlerts, event: AlertEvent, hours: number): boolean {
-  const told = open[keyOf(event.kind, event)];
-  return told !== undefined && Date.parse(event.at) - Date.parse(told) < hours * 3_600_000;
-}
-
-function keyOf(kind: string, { stack }: AlertEvent): string {
-  return `${kind} ${stack ?? ""}`;
-}
-
 /** In order, up to the first that does not arrive: a receiver that is away is not asked for each. */
 async function deliverTo(
   receiver: Receiver,
   alerts: Spooled[],
   deadline: AbortSignal,
 ): Promise<Delivery> {
-  const { channel, label } = receiver;
+  const { channel, label, id } = receiver;
+  const open = alerts.map(({ alert }) => alert).filter((alert) =>
+    !alert.done.includes(id) && receiver.wants(alert.event, alert.repeated)
+  );
   let sent = 0;
-  for (const { alert } of alerts) {
-    if (alert.done.includes(receiver.id) || !receiver.wants(alert.event, alert.repeated)) continue;
-    const error = await sendWithRetries((signal) => receiver.send(alert.event, signal), deadline);
-    if (error) return { channel, receiver: label, sent, error };
-    alert.done.push(receiver.id);
-    sent++;
+  for (const [at, alert] of open.entries()) {
+    const { event } = alert;
+    const old = receiver.latest_only &&
+      open.slice(at + 1).some((later) => later.event.stack === event.stack);
+    if (!old) {
+      const error = await sendWithRetries((signal) => receiver.send(event, signal), deadline);
+      if (error) return { channel, receiver: label, sent, error };
+      sent++;
+    }
+    alert.done.push(id);
   }
   return { channel, receiver: label, sent, error: null };
 }

@@ -14,6 +14,7 @@ import {
 } from "../docker/quiesce.ts";
 import { refreshStack, type Stack } from "../docker/stack.ts";
 import type { JournalFile } from "../repository/journal.ts";
+import { announce } from "./announce.ts";
 import type { Context } from "./context.ts";
 import { note, phase } from "./context.ts";
 
@@ -121,6 +122,9 @@ export class Quiesced implements AsyncDisposable {
     const report = await startAll(this.engine!, this.plan, {
       onStep: (text) => note(this.ctx, text),
       stopped: this.#stop,
+    }).catch((cause) => {
+      tellDown(this.ctx, this.plan!, asDuckbackError(cause));
+      throw cause;
     });
     this.downtime_ms = Math.round(performance.now() - this.#first_stop);
     try {
@@ -165,6 +169,16 @@ export class Quiesced implements AsyncDisposable {
     const down = await this.#resumeAfterError();
     if (down) throw down;
   }
+}
+
+function tellDown(ctx: Context, { stack }: QuiescePlan, error: DuckbackError) {
+  announce(ctx, {
+    kind: "service_down",
+    stack,
+    title: `Services of ${stack} did not come back`,
+    message: [error.message, error.hint].filter(Boolean).join("\n"),
+    backup_id: null,
+  });
 }
 
 /** "web and db", for people. */

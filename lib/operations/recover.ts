@@ -20,6 +20,7 @@ import { type LostJournal, putAside, reportLost } from "./lost_journal.ts";
 import { dropDirectories, dropVolumes } from "./made_places.ts";
 import { endDeadActions, recordMended } from "./recover_audit.ts";
 import { endRemoval } from "./removal.ts";
+import { tellMaybeDown, tellMended, tellNotMended, tellUnwell } from "./recovery_alerts.ts";
 import { currentSettings } from "./settings.ts";
 import { removeStaging, swapOut } from "./swap.ts";
 import { keepForUndo, settleUndo } from "./undo_trees.ts";
@@ -75,6 +76,7 @@ export async function recover(ctx: Context, options: RecoverOptions = {}): Promi
       recovery.unhealthy.push(container);
       note(ctx, `${container} is ${found ?? state} after its start`, "warning");
     }
+    tellUnwell(ctx, plan.stack, health?.unhealthy ?? []);
   }
   throwIfAborted(ctx.signal);
   return recovery;
@@ -85,18 +87,7 @@ export async function recoverLeftovers(
   ctx: Context,
   options: RecoverOptions = {},
 ): Promise<Recovery> {
-  const recovery: Recovery = {
-    services: [],
-    trees: [],
-    settled: [],
-    adopted: [],
-    removed: [],
-    unreadable: [],
-    maybe_down: [],
-    missing: [],
-    unhealthy: [],
-    given_up: [],
-  };
+  const recovery = nothingYet();
   const lost: LostJournal[] = [];
   const mended = new Set<number | null>();
   let failure: DuckbackError | null = null;
@@ -110,19 +101,42 @@ export async function recoverLeftovers(
       continue;
     }
     mended.add(journal.data.backup_id);
+    const own = nothingYet();
     try {
-      await mend(ctx, journal, recovery, options);
+      await mend(ctx, journal, own, options);
+      tellMended(ctx, journal.data, own);
     } catch (cause) {
       // One that cannot be mended now stays, and must not keep the others from being mended.
-      failure ??= asDuckbackError(cause);
+      const error = asDuckbackError(cause);
+      if (error.code !== "INTERRUPTED") tellNotMended(ctx, journal.data, error);
+      failure ??= error;
+    }
+    for (const what of ["services", "trees", "removed", "missing", "given_up"] as const) {
+      recovery[what].push(...own[what]);
     }
   }
   recovery.unreadable.push(...lost.map(({ path }) => path));
   recovery.maybe_down.push(...await reportLost(ctx, lost, mended));
+  tellMaybeDown(ctx, recovery.maybe_down);
   if (failure) throw failure;
   await reconcile(ctx, recovery);
   await endDeadActions(ctx);
   return recovery;
+}
+
+function nothingYet(): Recovery {
+  return {
+    services: [],
+    trees: [],
+    settled: [],
+    adopted: [],
+    removed: [],
+    unreadable: [],
+    maybe_down: [],
+    missing: [],
+    unhealthy: [],
+    given_up: [],
+  };
 }
 
 async function mend(

@@ -46,6 +46,7 @@ export {
   rmdir,
   symlink,
   unlink,
+  usedPercent,
 } from "./names.ts";
 export { beginWriting, forget } from "./page_cache.ts";
 export { lowerPriority } from "./priority.ts";

@@ -137,6 +137,14 @@ export function fdFreeSpace(fd: number): number {
   return available();
 }
 
+/** How full the file system of `path` is, in percent, as df(1) says it. Throws PosixError. */
+export function usedPercent(path: string): number {
+  if (libc.statvfs(cString(path), vfs) !== 0) throw failed("stat file system of", path);
+  const blocks = (offset: number) => Number(vfsView.getBigUint64(offset, true));
+  const used = blocks(16) - blocks(24); // f_blocks, f_bfree
+  return Math.ceil(100 * used / Math.max(1, used + blocks(32))); // f_bavail
+}
+
 function available(): number {
   const fragment = Number(vfsView.getBigUint64(8, true)); // f_frsize
   return fragment * Number(vfsView.getBigUint64(32, true)); // f_bavail

@@ -69,6 +69,11 @@ export function alertsDue(home: Home, now: Date): boolean {
   return spooledAlerts(home, now).some(({ alert }) => alert.not_before <= now.toISOString());
 }
 
+/** Whether any lies there at all. */
+export function anySpooled(home: Home): boolean {
+  return alertFiles(home).length > 0;
+}
+
 /** Keeps what a try has changed; best effort. */
 export function updateSpooled({ path, alert }: Spooled): void {
   if (path) quietly(() => writeDurably(path, JSON.stringify(alert)));

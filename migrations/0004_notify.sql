@@ -71,7 +71,7 @@ FROM (VALUES
   ('notify.overdue_hours', 'integer', 'notify',
    'Longest time without a successful backup of a stack',
    false, true,
-   'an integer from 0 to 87600 (hours; 0: no limit)',
+   'an integer from 0 to 87600 (hours; 0: until two runs of the schedule were missed)',
    '0'),
   ('notify.disk_percent', 'integer', 'notify',
    'How full the archives'' disk may be',

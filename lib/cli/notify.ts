@@ -1,7 +1,7 @@
-/** `duckback notify test`. */
+/** `duckback notify test` and `notify check`. */
 import { Command } from "./commander.ts";
 import { EXIT_CODES } from "../core/errors.ts";
-import { formatDuration } from "../core/units.ts";
+import { count, formatDuration } from "../core/units.ts";
 import type { TriedReceiver } from "../operations/try_receivers.ts";
 import { examples, oneOf } from "./options.ts";
 import type { Session } from "./session.ts";
@@ -11,6 +11,7 @@ import { cell, table } from "./table.ts";
 export function addNotify(program: Command, session: Session) {
   const group = program.command("notify")
     .description("alerts: webhooks, mail, pings and a command (settings notify.*)");
+  addCheck(group, session);
   group.command("test")
     .description("send a test event and say what each receiver made of it")
     .option(
@@ -43,6 +44,26 @@ export function addNotify(program: Command, session: Session) {
         () => resultLines(results, session.out_style),
         bad.length > 0 ? EXIT_CODES.FAILED : 0,
       );
+    });
+}
+
+function addCheck(group: Command, session: Session) {
+  group.command("check")
+    .description(
+      "tell of backups that are overdue and a disk that is filling up, and send what waits " +
+        "(the daemon does so each hour)",
+    )
+    .addHelpText("after", examples("duckback notify check", "duckback notify check --json"))
+    .action(async () => {
+      const { checkAndTell } = await import("../operations/check_alerts.ts");
+      const { overdue, disk, deliveries } = await checkAndTell(session.context("notify check"));
+      session.result({ success: true, overdue, disk, deliveries }, () => [
+        ...overdue.map(({ text }) => cell(`${text}.`)),
+        ...(disk ? [cell(disk)] : []),
+        ...deliveries.filter(({ sent }) => sent > 0)
+          .map(({ receiver, sent }) => cell(`Told ${receiver}: ${count(sent, "event")}.`)),
+        ...(overdue.length === 0 && !disk ? ["Nothing is overdue, and the disk has room."] : []),
+      ]);
     });
 }
 

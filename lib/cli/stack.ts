@@ -39,11 +39,16 @@ export function addStack(program: Command, session: Session) {
     });
   program.command("status")
     .description("stack, services, last backup, problems")
-    .addHelpText("after", examples("duckback status", "duckback status --stack shop --json"))
+    .addHelpText(
+      "after",
+      "\nExit code 1: the last good backup is too long ago (notify.overdue_hours)." +
+        examples("duckback status", "duckback status --stack shop --json"),
+    )
     .action(async () => {
       const { status } = await import("../operations/stack_status.ts");
       const found = await status(session.context("status"));
-      session.result({ success: true, ...found }, () => statusLines(session, found));
+      const code = found.overdue ? EXIT_CODES.FAILED : 0;
+      session.result({ success: true, ...found }, () => statusLines(session, found), code);
     });
   program.command("recover")
     .description(

@@ -26,7 +26,7 @@ export interface NotifySettings {
   "notify.timeout_seconds": number;
   /** 0: every time. */
   "notify.repeat_hours": number;
-  /** 0: never. */
+  /** 0: by the schedule, where automatic backups are on. */
   "notify.overdue_hours": number;
   /** 0: never. */
   "notify.disk_percent": number;
@@ -78,7 +78,7 @@ export const NOTIFY_SETTINGS: readonly Definition<keyof NotifySettings>[] = [
   ),
   define(
     "notify.overdue_hours",
-    kind.integer(0, 87_600, 48, "hours; 0: no limit"),
+    kind.integer(0, 87_600, 48, "hours; 0: until two runs of the schedule were missed"),
     0,
     "Longest time without a successful backup of a stack",
   ),

@@ -4,7 +4,8 @@
  */
 import { asDuckbackError } from "../core/errors.ts";
 import type { BackupRecord } from "../core/model.ts";
-import { createBackup } from "./backup.ts";
+import { type BackupOutcome, createBackup } from "./backup.ts";
+import { announced } from "./backup_alerts.ts";
 import { DEFAULT_REQUEST } from "./backup_plan.ts";
 import { type Context, note, withCatalog } from "./context.ts";
 import { beginExclusive } from "./exclusive.ts";
@@ -25,7 +26,7 @@ export async function autoBackup(ctx: Context, slot: string | null): Promise<Aut
   try {
     const made = slot === null ? null : await madeFor(ctx, slot);
     const outcome = made
-      ? await proved(ctx, made)
+      ? await announced(ctx, () => proved(ctx, made))
       : await createBackup(ctx, { ...DEFAULT_REQUEST, trigger: "auto", scheduled_for: slot });
     await remember(ctx, outcome.backup.status);
     return { backup: outcome.backup, problems: outcome.problems };
@@ -49,16 +50,19 @@ async function madeFor(ctx: Context, slot: string): Promise<BackupRecord | null>
 }
 
 /** What the run that died had still to do for its backup. */
-async function proved(ctx: Context, made: BackupRecord): Promise<AutoBackupOutcome> {
+async function proved(ctx: Context, made: BackupRecord): Promise<BackupOutcome> {
   note(ctx, `Backup ${made.id} was made for this slot already.`);
   const settings = await currentSettings(ctx);
   if (made.verify_status !== null || !settings["backup.verify_after_backup"]) {
-    return { backup: made, problems: made.verify_status === "failed" ? ["it is damaged"] : [] };
+    const problems = made.verify_status === "failed" ? ["it is damaged"] : [];
+    return { backup: made, health: null, problems, notes: [] };
   }
   const [verdict] = await verifyBackups(ctx, { id: made.id, level: "full" });
   return {
     backup: { ...made, verify_status: verdict.ok ? "passed" : "failed" },
+    health: null,
     problems: verdict.error ? [verdict.error.message] : [],
+    notes: [],
   };
 }
 

@@ -20,7 +20,13 @@ import { type LostJournal, putAside, reportLost } from "./lost_journal.ts";
 import { dropDirectories, dropVolumes } from "./made_places.ts";
 import { endDeadActions, recordMended } from "./recover_audit.ts";
 import { endRemoval } from "./removal.ts";
-import { tellMaybeDown, tellMended, tellNotMended, tellUnwell } from "./recovery_alerts.ts";
+import {
+  tellDied,
+  tellMaybeDown,
+  tellMended,
+  tellNotMended,
+  tellUnwell,
+} from "./recovery_alerts.ts";
 import { currentSettings } from "./settings.ts";
 import { removeStaging, swapOut } from "./swap.ts";
 import { keepForUndo, settleUndo } from "./undo_trees.ts";
@@ -241,6 +247,7 @@ async function reconcile(ctx: Context, recovery: Recovery) {
         ctx,
         `Backup ${id} (${row.backup_name}) was under way when its run died: it is ${row.status} now.`,
       );
+      tellDied(ctx, settled);
     }
     const known = new Set((await backups.list({})).map((record) => record.backup_name));
     for (const record of scanSidecars(directory)) {

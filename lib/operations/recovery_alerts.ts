@@ -1,5 +1,6 @@
 /** What others are told of a run that died: what runs again, and what is still down. */
 import type { DuckbackError } from "../core/errors.ts";
+import type { BackupRecord } from "../core/model.ts";
 import type { Journal } from "../repository/journal.ts";
 import { announce } from "./announce.ts";
 import type { Context } from "./context.ts";
@@ -35,6 +36,18 @@ export function tellNotMended(ctx: Context, run: Journal, error: DuckbackError):
     title: `Services of ${run.stack} may be down: a run died and cannot be mended`,
     message: [error.message, error.hint].filter(Boolean).join("\n"),
     backup_id: run.backup_id,
+  });
+}
+
+/** A backup whose run died before there was an archive. */
+export function tellDied(ctx: Context, record: BackupRecord): void {
+  if (record.status !== "failed") return;
+  announce(ctx, {
+    kind: "backup_failed",
+    stack: record.stack,
+    title: `Backup of ${record.stack} failed`,
+    message: `${record.backup_name}: the run died before it was done.`,
+    backup_id: record.id,
   });
 }
 

@@ -10,6 +10,7 @@ import type { Context } from "./context.ts";
 import { beginExclusive } from "./exclusive.ts";
 import { labelNotes, liveWriters, sharingFindings } from "./label_findings.ts";
 import { isRestorable, listBackups, type ListedBackup } from "./list.ts";
+import { type Overdue, overdueStacks } from "./overdue.ts";
 import { type ServiceView, views } from "./services.ts";
 import { currentSettings } from "./settings.ts";
 import { findStack, type FoundStack, registerStack } from "./stacks.ts";
@@ -87,6 +88,8 @@ export interface StatusOutcome {
   next_run: string | null;
   /** Sentences that name something to do. */
   problems: string[];
+  /** Set where the last good backup is too long ago; a problem too. */
+  overdue: Overdue | null;
   /** What holds the home's lock, if anything. */
   running: string | null;
   notes: string[];
@@ -99,12 +102,17 @@ export async function status(ctx: Context): Promise<StatusOutcome> {
   const backups = await listBackups({ ...ctx, stack: stack.name });
   const last = backups.find(isRestorable) ?? null;
   const holder = lockHolder(ctx.home.lock);
+  const [overdue = null] = await overdueStacks(ctx, stack.name);
   return {
     stack: stackView(found),
     services: views(stack),
     last_backup: last,
     next_run: await nextRun(ctx),
-    problems: problems(ctx, found, backups, last, holder !== null),
+    problems: [
+      ...(overdue ? [`${overdue.text}.`] : []),
+      ...problems(ctx, found, backups, last, holder !== null),
+    ],
+    overdue,
     running: holder && `${holder.operation} (pid ${holder.pid}, since ${holder.since})`,
     notes: notesOf({ ...found, docker_error: null }, { fatal: false }),
   };

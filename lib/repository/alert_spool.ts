@@ -69,6 +69,28 @@ export function alertsDue(home: Home, now: Date): boolean {
   return spooledAlerts(home, now).some(({ alert }) => alert.not_before <= now.toISOString());
 }
 
+const CHECK_MS = 3_600_000;
+
+/** Whether it is time to look for what nobody reports by itself: a disk filling up, a backup not made. */
+export function checkDue(home: Home, now: Date): boolean {
+  try {
+    const { mtime } = Deno.statSync(join(home.alerts, "checked"));
+    // One from the future: the clock went back.
+    return Math.abs(now.getTime() - mtime!.getTime()) >= CHECK_MS;
+  } catch {
+    return true;
+  }
+}
+
+export function noteCheck(home: Home, now: Date): void {
+  quietly(() => {
+    ensurePrivateDir(home.alerts);
+    const path = join(home.alerts, "checked");
+    Deno.writeTextFileSync(path, "", { mode: 0o600 });
+    Deno.utimeSync(path, now, now);
+  });
+}
+
 /** Whether any lies there at all. */
 export function anySpooled(home: Home): boolean {
   return alertFiles(home).length > 0;

@@ -4,6 +4,7 @@
  */
 import { DuckbackError } from "../core/errors.ts";
 import type { Context } from "../operations/context.ts";
+import { alertsDue, checkDue } from "../repository/alert_spool.ts";
 import { listJournals } from "../repository/journal.ts";
 import { acquireLock, lockHolder } from "../repository/lock.ts";
 import { type Child, type ChildResult, startChild } from "./child.ts";
@@ -109,6 +110,7 @@ class Daemon {
   async #all() {
     try {
       while (!this.ctx.signal.aborted && await this.#step()) { /* until nothing is due */ }
+      await this.#watch();
     } catch (cause) {
       this.#warn(cause instanceof Error ? cause.message : String(cause));
     }
@@ -142,6 +144,17 @@ class Daemon {
     else this.#warn(`What a run that died left behind is not mended: ${reason(code, document)}`);
     if (code !== 0) this.#hold("recover");
     return code === 0;
+  }
+
+  /** Once an hour, and when an alert that did not arrive is to be tried again. */
+  async #watch() {
+    const { home, now, signal } = this.ctx;
+    if (!checkDue(home, now()) && !alertsDue(home, now())) return;
+    if (signal.aborted || this.#held("alerts")) return;
+    const { code, document } = await this.#spawn(["notify", "check"]);
+    if (code === 0) return;
+    this.#hold("alerts");
+    this.#warn(`Nobody could be told of what is overdue: ${reason(code, document)}`);
   }
 
   /** The plan by the settings as they are now; the last known one where they cannot be read. */

@@ -17,6 +17,7 @@ const FILES = [
   "0004_notify.sql",
   "0005_schedule.sql",
   "0006_retention.sql",
+  "0007_upgrades.sql",
 ];
 
 /** All migrations this program knows, oldest first. `deno compile` needs `--include migrations`. */

@@ -19,6 +19,7 @@ import { openMigrated } from "./migrate.ts";
 import { ServiceStatusHistory } from "./service_status.ts";
 import { Session } from "./session.ts";
 import { SettingsTable } from "./settings_table.ts";
+import { Upgrades } from "./upgrades.ts";
 
 export interface OpenOptions {
   /** duckback's home; made with mode 0700 if it is not there. */
@@ -42,12 +43,14 @@ export class Catalog {
   readonly actions: Actions;
   readonly settings: SettingsTable;
   readonly serviceStatus: ServiceStatusHistory;
+  readonly upgrades: Upgrades;
 
   constructor(private readonly session: Session) {
     this.backups = new Backups(session);
     this.actions = new Actions(session);
     this.settings = new SettingsTable(session);
     this.serviceStatus = new ServiceStatusHistory(session);
+    this.upgrades = new Upgrades(session);
   }
 
   /** The database file. */

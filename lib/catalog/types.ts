@@ -56,6 +56,37 @@ export interface ActionFilter {
   limit?: number;
 }
 
+export type UpgradeStatus = "RUNNING" | "SUCCESS" | "FAILED" | "ROLLED_BACK";
+
+/** A row of `upgrade_history`. Times are ISO 8601 UTC. */
+export interface UpgradeRecord {
+  id: number;
+  upgrade_id: string;
+  stack: string | null;
+  from_version: string | null;
+  to_version: string | null;
+  upgrade_type: string;
+  status: UpgradeStatus;
+  scheduled_at: string | null;
+  started_at: string | null;
+  completed_at: string | null;
+  /** The backup made before it; null where none was. */
+  backup_id: number | null;
+  error_message: string | null;
+  /** Why it was rolled back; null where it was not. */
+  rollback_reason: string | null;
+  /** What the command put out, its middle left out where that is long. */
+  upgrade_log: string | null;
+}
+
+export type NewUpgrade = Omit<UpgradeRecord, "id">;
+export type UpgradePatch = Partial<
+  Pick<
+    UpgradeRecord,
+    "status" | "completed_at" | "backup_id" | "error_message" | "rollback_reason" | "upgrade_log"
+  >
+>;
+
 /** A row of `app_config`; `config_value` is null where the key is not set and the default holds. */
 export interface SettingRow {
   config_key: string;

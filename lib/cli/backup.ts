@@ -95,6 +95,7 @@ function addCreate(backup: Command, session: Session) {
         precopy: options.precopy,
         dump: options.dump === true ? "all" : options.dump ?? [],
         dump_keep_raw: options.dumpKeepRaw ?? false,
+        files_only: false,
         anonymous_volumes: options.anonymousVolumes ?? false,
         one_file_system: options.oneFileSystem ?? false,
         exclude_caches: options.excludeCaches ?? false,

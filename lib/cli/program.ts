@@ -15,6 +15,7 @@ import { addRollback } from "./rollback.ts";
 import { addServices } from "./services.ts";
 import { Session, type Terminal } from "./session.ts";
 import { addStack } from "./stack.ts";
+import { addUpgrade } from "./upgrade.ts";
 
 const EPILOG = `
 Examples:
@@ -32,8 +33,9 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 incomplete, 4 refused (services r
 /** Runs one command line; returns the process's exit code. Throws nothing. */
 export async function run(args: string[], terminal: Terminal): Promise<number> {
   const session = new Session(terminal);
-  if (args.includes("--list-json")) session.json = "list";
-  else if (args.includes("--json")) session.json = "document";
+  const own = args.includes("--") ? args.slice(0, args.indexOf("--")) : args;
+  if (own.includes("--list-json")) session.json = "list";
+  else if (own.includes("--json")) session.json = "document";
   // `--version` is an option of `backup create`, so the program itself takes it in first place only.
   if (["--version", "-V"].includes(args[0])) args = ["version", ...args.slice(1)];
   try {
@@ -81,6 +83,7 @@ function build(session: Session): Command {
   addRestore(program as unknown as Command, session);
   addLs(program as unknown as Command, session);
   addCat(program as unknown as Command, session);
+  addUpgrade(program as unknown as Command, session);
   addServices(program as unknown as Command, session);
   addAutoBackup(program as unknown as Command, session);
   addConfig(program as unknown as Command, session);

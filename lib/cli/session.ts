@@ -135,6 +135,13 @@ export class Session {
     else if (!this.globals.quiet) this.terminal.out(lines().map((line) => `${line}\n`).join(""));
   }
 
+  /** What a command of the user's puts out, as it is. */
+  passThrough(text: string) {
+    if (this.globals.quiet) return;
+    this.settle();
+    this.terminal.err(text);
+  }
+
   /** Lines for people on standard error, where standard output carries an archive. */
   aside(lines: string[], exit_code: number) {
     this.settle();

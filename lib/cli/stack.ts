@@ -69,6 +69,7 @@ export function addStack(program: Command, session: Session) {
         ...done.services.map((name) => `Started ${cell(name)}.`),
         ...done.trees.map((path) => `Put ${cell(path)} back.`),
         ...done.settled.map((row) => `Backup ${row.id} is now ${row.status}.`),
+        ...done.upgrades.map(({ message }) => `${cell(message)}.`),
         ...done.adopted.map((name) => `Took ${cell(name)} into the catalogue.`),
         ...done.removed.map((name) => `Removed the files of ${cell(name)}.`),
         ...done.unreadable.map((path) => `A journal cannot be read; it is kept as ${cell(path)}.`),

@@ -18,7 +18,8 @@ export type Phase =
   | "restore"
   | "swap"
   | "prune"
-  | "notify";
+  | "notify"
+  | "upgrade";
 
 export type ProgressEvent =
   | { type: "phase"; phase: Phase; text: string }

@@ -43,6 +43,8 @@ export interface BackupRequest {
   dump: DumpRequest;
   /** Keeps the files of dumped databases in the backup, crash-consistent. */
   dump_keep_raw: boolean;
+  /** Dumps none, whatever labels say, for a rollback: databases are stopped and their files taken. */
+  files_only: boolean;
   anonymous_volumes: boolean;
   /** Leaves out what is mounted inside a source. */
   one_file_system: boolean;
@@ -71,6 +73,7 @@ export const DEFAULT_REQUEST: BackupRequest = {
   precopy: true,
   dump: [],
   dump_keep_raw: false,
+  files_only: false,
   anonymous_volumes: false,
   one_file_system: false,
   exclude_caches: false,
@@ -124,7 +127,7 @@ export async function planBackup(ctx: Context, request: BackupRequest): Promise<
   if (request.require_stopped && runs(found)) throw servicesRunning(found);
   // A rollback must not fail over a label: it stops everything.
   if (request.trigger !== "safety") refuseBadLabels(found);
-  const { dumps, stack, leave, notes: dump_notes } = request.trigger === "safety"
+  const { dumps, stack, leave, notes: dump_notes } = request.files_only
     ? noDumps(found)
     : planDumps(found, request.dump, request.dump_keep_raw);
   const quiesce_options: PlanOptions = {

@@ -18,7 +18,7 @@ import { connectPatiently, startAgain, stopUsers } from "./dead_services.ts";
 import { awaitHealth } from "./health.ts";
 import { type LostJournal, putAside, reportLost } from "./lost_journal.ts";
 import { dropDirectories, dropVolumes } from "./made_places.ts";
-import { endDeadActions, recordMended } from "./recover_audit.ts";
+import { endDeadActions, endDeadUpgrades, recordMended } from "./recover_audit.ts";
 import { endRemoval } from "./removal.ts";
 import {
   tellDied,
@@ -53,6 +53,8 @@ export interface Recovery {
   unhealthy: string[];
   /** Containers that could not be started and STAY DOWN: nobody will try again. */
   given_up: string[];
+  /** Upgrades that were under way: what became of each. */
+  upgrades: { id: number; status: string; message: string }[];
 }
 
 export interface RecoverOptions {
@@ -127,6 +129,7 @@ export async function recoverLeftovers(
   if (failure) throw failure;
   await reconcile(ctx, recovery);
   await endDeadActions(ctx);
+  await endDeadUpgrades(ctx);
   return recovery;
 }
 
@@ -142,6 +145,7 @@ function nothingYet(): Recovery {
     missing: [],
     unhealthy: [],
     given_up: [],
+    upgrades: [],
   };
 }
 
@@ -174,6 +178,10 @@ async function mend(
   if (data.archive) removeTraces(data.archive);
   if (data.spool) removeSpool(data.spool);
   if (data.doomed) recovery.removed.push(...await endRemoval(ctx, data.doomed));
+  if (data.upgrade) {
+    const { settleUpgrade } = await import("./upgrade_recovery.ts");
+    await settleUpgrade(ctx, journal, recovery, options);
+  }
   await auditRecovery(ctx, journal, recovery, given_up);
   journal.finish();
 }
@@ -198,7 +206,7 @@ async function mendTrees(ctx: Context, journal: JournalFile, recovery: Recovery)
   const { kind, committed, swaps } = journal.data;
   if (swaps.length === 0) return;
   if (committed) {
-    if (kind === "rollback") await keepForUndo(ctx, journal);
+    if (kind === "rollback" || kind === "upgrade") await keepForUndo(ctx, journal);
     if (kind === "move") await removeStaging(swaps);
     return;
   }

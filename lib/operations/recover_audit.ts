@@ -53,3 +53,16 @@ export async function endDeadActions(ctx: Context): Promise<void> {
     }
   });
 }
+
+/** Rows that still say RUNNING are of runs that died before they had a journal. */
+export async function endDeadUpgrades(ctx: Context): Promise<void> {
+  await withCatalog(ctx, async ({ upgrades }) => {
+    for (const { id } of await upgrades.list({ status: "RUNNING" })) {
+      await upgrades.update(id, {
+        status: "FAILED",
+        error_message: "its run died before the command ran",
+        completed_at: ctx.now().toISOString(),
+      });
+    }
+  });
+}

@@ -60,7 +60,7 @@ export async function restoreInPlace(
   return await audited(ctx, action, async () => {
     const path = archivePath(request.path);
     const entries = await findEntries(ctx, request.id);
-    const plan = await planRollback(ctx, entries.record!, ["app", "data"], true);
+    const plan = await planRollback(ctx, entries.record!, ["app", "data"], { look_only: true });
     const target = placeOf(plan, path, request);
     return await replace(ctx, entries, plan, target, path, request);
   }, ({ live, report }) => ({

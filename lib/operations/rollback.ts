@@ -10,7 +10,7 @@ import { asDuckbackError, DuckbackError, throwIfAborted } from "../core/errors.t
 import type { BackupRecord, Role } from "../core/model.ts";
 import type { QuiescePlan } from "../docker/quiesce.ts";
 import { diskError } from "../repository/durable.ts";
-import type { JournalFile } from "../repository/journal.ts";
+import type { Journal, JournalFile } from "../repository/journal.ts";
 import type { UndoRecord } from "../repository/undo_record.ts";
 import { audited } from "./audit.ts";
 import { runBackup } from "./backup.ts";
@@ -77,8 +77,7 @@ export async function rollback(ctx: Context, request: RollbackRequest): Promise<
     await checkArchive(ctx, record);
     await dropExpired(ctx);
     const plan = await planRollback(ctx, record, request.roles);
-    await requireSpace(ctx, plan, request.merge ?? false);
-    return await replace(ctx, plan, request);
+    return await runRollback(ctx, plan, request, beginJournal(ctx, plan));
   }, (done) => ({
     status: done.problems.length > 0 ? "partial" : "completed",
     message: `${done.restored.length} sources restored from ${record.backup_name}`,
@@ -91,18 +90,24 @@ async function requireSpace(ctx: Context, plan: RollbackPlan, merge: boolean) {
   requireRoom(await roomNeeded(ctx, plan, kept), plan.record.id);
 }
 
-async function replace(
+/**
+ * The steps under an existing lock, once the archive is known to be sound; an upgrade that failed goes
+ * back through here, with its own journal. `committed` is saved with the commit.
+ */
+export async function runRollback(
   ctx: Context,
   plan: RollbackPlan,
   request: RollbackRequest,
+  journal: JournalFile,
+  committed: () => Partial<Journal> = () => ({}),
 ): Promise<RollbackOutcome> {
-  const journal = beginJournal(ctx, plan);
   try {
+    await requireSpace(ctx, plan, request.merge ?? false);
     const { report, differences: databases } = await stage(ctx, plan, journal);
     const differences = [...plan.differences, ...databases];
     refuseBreaking(differences, plan.record.id, request.force);
     for (const { message } of databases) note(ctx, message, "warning");
-    const done = await swap(ctx, plan, request, journal);
+    const done = await swap(ctx, plan, request, journal, committed);
     await keepForUndo(ctx, journal);
     const problems = report.warnings.map((warning) => `${warning.path}: ${warning.message}`);
     problems.push(...await proveSafety(ctx, done.safety_backup));
@@ -132,6 +137,7 @@ async function swap(
   plan: RollbackPlan,
   request: RollbackRequest,
   journal: JournalFile,
+  committed: () => Partial<Journal>,
 ) {
   let safety_backup: BackupRecord | null = null;
   const quiesce = await planNow(plan.engine, plan.stack, "stop");
@@ -163,7 +169,11 @@ async function swap(
     await returnToOld(ctx, plan, quiesce, journal);
     throw failure;
   }
-  journal.save({ committed: true, undo: undoRecord(ctx, plan, request, journal) });
+  journal.save({
+    ...committed(),
+    committed: true,
+    undo: undoRecord(ctx, plan, request, journal),
+  });
   return { safety_backup, health, downtime_ms: quiesced.downtime_ms };
 }
 

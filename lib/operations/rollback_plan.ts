@@ -5,7 +5,7 @@ import { DuckbackError } from "../core/errors.ts";
 import type { BackupMetadata, BackupRecord, Role, Source } from "../core/model.ts";
 import type { Engine } from "../docker/engine.ts";
 import type { QuiescePlan } from "../docker/quiesce.ts";
-import type { Stack } from "../docker/stack.ts";
+import { refreshStack, type Stack } from "../docker/stack.ts";
 import * as posix from "../posix/mod.ts";
 import { type BackupPlan, DEFAULT_REQUEST, planBackup } from "./backup_plan.ts";
 import type { Context } from "./context.ts";
@@ -39,19 +39,29 @@ export interface RollbackPlan {
   problems: string[];
 }
 
+export interface PlanOptions {
+  look_only?: boolean;
+  known?: { stack: Stack; engine: Engine | null };
+}
+
 /**
- * Makes volumes that are gone, unless `look_only`. Raises NO_SUCH_STACK, DOCKER_UNREACHABLE, REFUSED
+ * Makes volumes that are gone, unless `look_only`. A `known` stack is not looked for, only its containers
+ * are. Raises NO_SUCH_STACK, DOCKER_UNREACHABLE, REFUSED
  * where a file system is mounted inside a target, RESTORE_FAILED where nothing fits `roles`.
  */
 export async function planRollback(
   ctx: Context,
   record: BackupRecord,
   roles: Role[],
-  look_only = false,
+  { look_only = false, known }: PlanOptions = {},
 ): Promise<RollbackPlan> {
   const metadata = record.backup_metadata ?? await describedBy(record.backup_path);
-  const here = await placeOf(ctx, metadata);
-  const { stack, engine } = await findStack(here, { need_engine: true });
+  const { stack, engine } = known
+    ? {
+      ...known,
+      stack: known.engine ? await refreshStack(known.engine, known.stack) : known.stack,
+    }
+    : await findStack(await placeOf(ctx, metadata), { need_engine: true });
   const wanted = metadata.sources.filter((source) => roles.includes(source.role));
   if (wanted.length === 0) throw nothingFits(record, metadata, roles);
   const targets: RollbackTarget[] = [];
@@ -253,6 +263,7 @@ export async function safetyPlan(
   const base = await planBackup(here, {
     ...DEFAULT_REQUEST,
     trigger: "safety",
+    files_only: true,
     quiesce: "none",
     description: `before the rollback to backup ${plan.record.id}`,
   });

@@ -15,7 +15,7 @@ import { requireRestorable } from "./verify.ts";
 export async function planPreview(ctx: Context, id: number, roles: Role[], merge: boolean) {
   const record = await findBackup(ctx, id);
   requireRestorable(record);
-  const plan = await planRollback(ctx, record, roles, true);
+  const plan = await planRollback(ctx, record, roles, { look_only: true });
   phase(ctx, "measure", "Comparing the backup with what is there");
   const { only_live, ...changes } = await liveChanges(ctx, plan, merge);
   const space = await roomNeeded(ctx, plan, merge ? only_live : []);

@@ -50,7 +50,7 @@ export interface SwapStep {
 export interface Journal {
   version: 1;
   id: string;
-  kind: "backup" | "rollback" | "undo" | "restart" | "move" | "removal";
+  kind: "backup" | "rollback" | "undo" | "restart" | "move" | "removal" | "upgrade";
   operation: string;
   stack: string;
   work_dir: string;
@@ -82,6 +82,27 @@ export interface Journal {
   directories?: string[];
   /** Backups that are being removed, row first; missing where none are. */
   doomed?: DoomedBackup[];
+  /** An upgrade that is not settled; missing in journals of earlier versions. */
+  upgrade?: PendingUpgrade | null;
+}
+
+/** What recovery needs to know of an upgrade. */
+export interface PendingUpgrade {
+  /** Its row in `upgrade_history`. */
+  id: number;
+  to_version: string;
+  backup_id: number | null;
+  /**
+   * `command`: the command runs, or its services are waited for; `rollback`: trees are being put back;
+   * `containers`: they are back, the containers that ran before are still to be brought up.
+   */
+  phase: "command" | "rollback" | "containers";
+  /** Why it is rolled back. */
+  reason: string | null;
+  /** The command's process group, and when it began by /proc/PID/stat: an id may be used again. */
+  process: { pid: number; started: string } | null;
+  /** lib/operations/old_containers.ts: the containers as they were. */
+  before: unknown;
 }
 
 /** A volume that a run makes. */
@@ -147,11 +168,12 @@ export class JournalFile {
     writeDurably(this.path, JSON.stringify(this.data, null, 1));
   }
 
-  /** Removes the journal, unless services, trees, volumes or hooks still wait for `recover`. */
+  /** Removes the journal, unless services, trees, volumes, hooks or an upgrade wait for `recover`. */
   finish(): void {
-    const { plan, swaps, committed, hooks = [], volumes = [], directories = [] } = this.data;
+    const { plan, swaps, committed, hooks = [], volumes = [], directories = [], upgrade } =
+      this.data;
     const mended = committed || swaps.length + volumes.length + directories.length === 0;
-    if (plan === null && mended && hooks.length === 0) removeDurably(this.path);
+    if (plan === null && mended && !upgrade && hooks.length === 0) removeDurably(this.path);
   }
 
   /** Opens what an earlier run left. Raises SyntaxError or TypeError where it is no journal. */

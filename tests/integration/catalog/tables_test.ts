@@ -137,3 +137,35 @@ Deno.test("ServiceStatusHistory.record() keeps every look, newest first", async 
   assert.deepEqual(await catalog.serviceStatus.list(), [{ id: 2, ...second }, { id: 1, ...first }]);
   assert.deepEqual(await catalog.serviceStatus.list({ stack: "wiki" }), []);
 });
+
+Deno.test("Upgrades keeps one row an upgrade, newest first", async () => {
+  using directory = temporaryDirectory();
+  await using catalog = await openCatalog({ home: directory.path });
+  const row = {
+    upgrade_id: "upgrade_shop_1",
+    stack: "shop",
+    from_version: null,
+    to_version: "2",
+    upgrade_type: "manual",
+    status: "RUNNING" as const,
+    scheduled_at: null,
+    started_at: "2026-01-01T00:00:00.000Z",
+    completed_at: null,
+    backup_id: null,
+    error_message: null,
+    rollback_reason: null,
+    upgrade_log: null,
+  };
+  const { upgrades } = catalog;
+  const id = await upgrades.insert(row);
+  const other = await upgrades.insert({ ...row, upgrade_id: "upgrade_blog_1", stack: "blog" });
+  await upgrades.update(id, { status: "ROLLED_BACK", rollback_reason: "web is unhealthy" });
+  await upgrades.update(99, { status: "FAILED" });
+  await upgrades.update(id, { backup_id: 7 });
+  const now = { ...row, status: "ROLLED_BACK", rollback_reason: "web is unhealthy", backup_id: 7 };
+  assert.deepEqual(await upgrades.get(id), { id, ...now });
+  assert.deepEqual((await upgrades.list()).map((one) => one.id), [other, id]);
+  assert.deepEqual((await upgrades.list({ stack: "shop" })).map((one) => one.id), [id]);
+  assert.deepEqual((await upgrades.list({ status: "RUNNING" })).map((one) => one.id), [other]);
+  assert.equal(await upgrades.get(99), null);
+});

@@ -1,0 +1,2 @@
+-- Whose upgrade it is; the table had no rows before this.
+ALTER TABLE upgrade_history ADD COLUMN stack VARCHAR;

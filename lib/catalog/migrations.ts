@@ -18,6 +18,7 @@ const FILES = [
   "0005_schedule.sql",
   "0006_retention.sql",
   "0007_upgrades.sql",
+  "0008_schedule_prune.sql",
 ];
 
 /** All migrations this program knows, oldest first. `deno compile` needs `--include migrations`. */

@@ -3,7 +3,7 @@ import { formatAge, formatBytes, formatDuration } from "../core/units.ts";
 import type { ScheduleView } from "../schedule/describe.ts";
 import type { InstallOutcome } from "../schedule/install.ts";
 import type { RunReport } from "../schedule/run_task.ts";
-import type { RunEntry } from "../schedule/state.ts";
+import { type RunEntry, runName } from "../schedule/state.ts";
 import type { AutoBackupStatus } from "../schedule/status.ts";
 import { zonedTime } from "../schedule/words.ts";
 import type { Style } from "./style.ts";
@@ -36,7 +36,7 @@ export function scheduleLines(found: ScheduleView, style: Style): string[] {
 
 export function runLines(reports: RunReport[], style: Style): string[] {
   return reports.flatMap((report) => [
-    `${nameOf(report)}: ${statusText(report, style)}` +
+    `${cell(runName(report))}: ${statusText(report, style)}` +
     (report.message ? `, ${report.message.split("\n").map(cell).join("\n")}` : ""),
     ...(report.error?.hint ? [`  hint: ${cell(report.error.hint)}`] : []),
   ]);
@@ -68,7 +68,7 @@ export function statusLines(status: AutoBackupStatus, now: Date, style: Style): 
           title: "RESULT",
         }, { title: "" }],
         status.tasks.map((task) => [
-          nameOf(task),
+          cell(runName(task)),
           task.schedule,
           task.next_run ? zonedTime(new Date(task.next_run), status.timezone) : "never",
           task.last_run ? formatAge(task.last_run.started_at, now) : "",
@@ -89,7 +89,7 @@ export function statusLines(status: AutoBackupStatus, now: Date, style: Style): 
           { title: "" },
         ],
         status.history.map((run) => [
-          nameOf(run),
+          cell(runName(run)),
           zonedTime(new Date(run.started_at), status.timezone),
           run.ended_at
             ? formatDuration(Math.max(0, Date.parse(run.ended_at) - Date.parse(run.started_at)))
@@ -129,10 +129,6 @@ function scheduleText(status: AutoBackupStatus): string {
 function daemonText(daemon: AutoBackupStatus["daemon"], now: Date): string {
   if (daemon.running) return `runs (pid ${daemon.pid}, since ${daemon.since})`;
   return daemon.last_beat ? `was last seen ${formatAge(daemon.last_beat, now)}` : "was never seen";
-}
-
-function nameOf({ task, stack }: { task: string; stack: string | null }): string {
-  return stack === null ? task : `${task} of ${cell(stack)}`;
 }
 
 function statusText({ status }: Pick<RunEntry, "status">, style: Style): string {

@@ -1,7 +1,7 @@
 /** The daemon's lines: text or JSON, to standard error or to a file that is rotated by size. */
 import { getRotatingFileSink } from "@logtape/file";
 import { diskError } from "../repository/durable.ts";
-import type { Log } from "../schedule/daemon.ts";
+import type { Log } from "../schedule/dispatcher.ts";
 import { logLines, type Sink } from "./logging.ts";
 
 export interface DaemonLogOptions {

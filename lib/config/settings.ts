@@ -12,6 +12,7 @@ export interface Settings extends NotifySettings {
   auto_backup_schedule: string;
   auto_backup_timezone: string;
   /** Empty: never; so are the next ones. */
+  auto_prune_schedule: string;
   auto_catalog_schedule: string;
   auto_verify_schedule: string;
   /** Minutes. */
@@ -71,6 +72,12 @@ export const SETTINGS: readonly SettingDefinition[] = [
     kind.timezone(),
     null,
     "Time zone of the schedule (default: the host's)",
+  ),
+  define(
+    "auto_prune_schedule",
+    kind.cron({ empty: "never" }),
+    "",
+    "When old backups of all stacks are pruned, besides after each automatic backup",
   ),
   define(
     "auto_catalog_schedule",

@@ -1,6 +1,6 @@
 /**
  * An automatic backup: mend what died, make the backup (which quiesces, resumes and verifies), note
- * how it ended. Whatever fails ends it: nothing is ever deleted after a backup that failed.
+ * how it ended, prune. Whatever fails ends it: nothing is ever deleted after a backup that failed.
  */
 import { asDuckbackError } from "../core/errors.ts";
 import type { BackupRecord } from "../core/model.ts";
@@ -9,6 +9,7 @@ import { announced } from "./backup_alerts.ts";
 import { DEFAULT_REQUEST } from "./backup_plan.ts";
 import { type Context, note, withCatalog } from "./context.ts";
 import { beginExclusive } from "./exclusive.ts";
+import { pruneAfter } from "./prune.ts";
 import { currentSettings } from "./settings.ts";
 import { verifyBackups } from "./verify.ts";
 
@@ -29,6 +30,7 @@ export async function autoBackup(ctx: Context, slot: string | null): Promise<Aut
       ? await announced(ctx, () => proved(ctx, made))
       : await createBackup(ctx, { ...DEFAULT_REQUEST, trigger: "auto", scheduled_for: slot });
     await remember(ctx, outcome.backup.status);
+    await pruneAfter(ctx, outcome.backup, { locked: false });
     return { backup: outcome.backup, problems: outcome.problems };
   } catch (cause) {
     await remember(ctx, `failed: ${asDuckbackError(cause).code}`);

@@ -1,20 +1,11 @@
 /**
- * The daemon: one heartbeat a minute, at which due.ts decides; what is due runs in a process of its
- * own, one after another. It opens no catalogue and no connection itself.
+ * The daemon: one heartbeat a minute until a signal, and one daemon a home. What happens at each
+ * heartbeat is the dispatcher's business.
  */
 import { DuckbackError } from "../core/errors.ts";
 import type { Context } from "../operations/context.ts";
-import { alertsDue, checkDue } from "../repository/alert_spool.ts";
-import { listJournals } from "../repository/journal.ts";
 import { acquireLock, lockHolder } from "../repository/lock.ts";
-import { type Child, type ChildResult, startChild } from "./child.ts";
-import { ASLEEP_MS, type DueRun, dueRuns, type Plan, settle } from "./due.ts";
-import { withoutDead } from "./runs.ts";
-import { readState, type RunEntry, taskKey, writeState } from "./state.ts";
-
-export type Level = "debug" | "info" | "warning" | "error";
-/** Where the daemon tells what it does. */
-export type Log = (level: Level, text: string, fields?: Record<string, unknown>) => void;
+import { Dispatcher, type Log } from "./dispatcher.ts";
 
 export interface DaemonOptions {
   /** Null: Deno.cron's minute. Milliseconds for tests. */
@@ -24,8 +15,6 @@ export interface DaemonOptions {
 }
 
 const MINUTE_MS = 60_000;
-/** Beats that a task is left alone whose process failed without a word in the state. */
-const HOLD_BEATS = 5;
 
 /**
  * Runs until the context's signal, which ends a run under way in good order first. Raises LOCKED where
@@ -34,12 +23,12 @@ const HOLD_BEATS = 5;
 export async function runDaemon(ctx: Context, log: Log, options: DaemonOptions): Promise<void> {
   const last_beat = modified(ctx.home.daemon_lock);
   using _lock = await takeDaemonLock(ctx);
-  const daemon = new Daemon(ctx, log, options.beat_ms ?? MINUTE_MS, last_beat);
-  if (options.once) return await daemon.beat();
+  const dispatcher = new Dispatcher(ctx, log, options.beat_ms ?? MINUTE_MS, last_beat);
+  if (options.once) return await dispatcher.beat();
   log("info", `duckback's daemon runs (pid ${Deno.pid}, home ${ctx.home.dir})`);
-  const first = daemon.beat();
-  await heartbeat(ctx.signal, options.beat_ms, () => void daemon.beat());
-  await Promise.all([first, daemon.ended()]);
+  const first = dispatcher.beat();
+  await heartbeat(ctx.signal, options.beat_ms, () => void dispatcher.beat());
+  await Promise.all([first, dispatcher.ended()]);
   log("info", "duckback's daemon has ended");
 }
 
@@ -70,225 +59,10 @@ async function takeDaemonLock(ctx: Context): Promise<Disposable> {
   }
 }
 
-class Daemon {
-  #work: Promise<void> | null = null;
-  #child: Child | null = null;
-  #slept: boolean;
-  #plan: Plan | null = null;
-  /** What the catalogue and the list of stacks looked like when the plan was made. */
-  #planned_from = "";
-  #last_warning = "";
-  /** Until when (ms) a task is left alone. */
-  readonly #holds = new Map<string, number>();
-
-  constructor(
-    private readonly ctx: Context,
-    private readonly log: Log,
-    private readonly beat_ms: number,
-    private last_beat: Date | null,
-  ) {
-    this.#slept = last_beat === null;
-    ctx.signal.addEventListener("abort", () => this.#child?.stop());
-  }
-
-  /** Looks what is due and does it. While something runs, a beat only shows that the daemon lives. */
-  beat(): Promise<void> {
-    const now = this.ctx.now();
-    const silent_ms = now.getTime() - (this.last_beat?.getTime() ?? 0);
-    if (silent_ms > ASLEEP_MS) this.#slept = true;
-    this.last_beat = now;
-    touch(this.ctx.home.daemon_lock, now);
-    this.#work ??= this.#all().finally(() => this.#work = null);
-    return this.#work;
-  }
-
-  /** Resolves once nothing is under way any more. */
-  async ended() {
-    await this.#work;
-  }
-
-  async #all() {
-    try {
-      while (!this.ctx.signal.aborted && await this.#step()) { /* until nothing is due */ }
-      await this.#watch();
-    } catch (cause) {
-      this.#warn(cause instanceof Error ? cause.message : String(cause));
-    }
-  }
-
-  /** One thing at most; true where one was done and another may be due. */
-  async #step(): Promise<boolean> {
-    const { ctx } = this;
-    if (await this.#mend()) return true;
-    const plan = await this.#currentPlan();
-    const due = plan && await this.#due(plan);
-    if (!due || ctx.signal.aborted) return false;
-    const busy = lockHolder(ctx.home.lock);
-    if (busy) {
-      this.#warn(`${nameOf(due)} is due and waits for "${busy.operation}" (pid ${busy.pid})`);
-      return false;
-    }
-    await this.#run(due);
-    return true;
-  }
-
-  /** Services that a run which died left down must not wait for the next run. */
-  async #mend(): Promise<boolean> {
-    const { home } = this.ctx;
-    if (listJournals(home).length === 0 || lockHolder(home.lock) || this.#held("recover")) {
-      return false;
-    }
-    this.log("warning", "A run died and left something to mend");
-    const { code, document } = await this.#spawn(["recover"]);
-    if (code === 0) this.log("info", "What a run that died left behind is mended");
-    else this.#warn(`What a run that died left behind is not mended: ${reason(code, document)}`);
-    if (code !== 0) this.#hold("recover");
-    return code === 0;
-  }
-
-  /** Once an hour, and when an alert that did not arrive is to be tried again. */
-  async #watch() {
-    const { home, now, signal } = this.ctx;
-    if (!checkDue(home, now()) && !alertsDue(home, now())) return;
-    if (signal.aborted || this.#held("alerts")) return;
-    const { code, document } = await this.#spawn(["notify", "check"]);
-    if (code === 0) return;
-    this.#hold("alerts");
-    this.#warn(`Nobody could be told of what is overdue: ${reason(code, document)}`);
-  }
-
-  /** The plan by the settings as they are now; the last known one where they cannot be read. */
-  async #currentPlan(): Promise<Plan | null> {
-    const { home } = this.ctx;
-    const from = [home.catalog, `${home.catalog}.wal`, home.stacks].map(signature).join(" ");
-    if (from === this.#planned_from || this.#held("plan")) return this.#plan;
-    const { code, document } = await this.#spawn(["auto-backup", "plan"]);
-    if (code !== 0 || !document?.plan) {
-      if (!this.ctx.signal.aborted) {
-        this.#warn(`The settings cannot be read: ${reason(code, document)}`);
-        this.#hold("plan");
-      }
-      return this.#plan;
-    }
-    if (JSON.stringify(document.plan) !== JSON.stringify(this.#plan)) {
-      this.log("info", planText(document.plan), { plan: document.plan });
-    }
-    this.#plan = document.plan;
-    this.#planned_from = from;
-    return this.#plan;
-  }
-
-  /** What is to run now, or null: also where another run of the scheduler is at work. */
-  async #due(plan: Plan): Promise<DueRun | null> {
-    const { home } = this.ctx;
-    const now = this.ctx.now();
-    try {
-      using _lock = await acquireLock(home.schedule_lock, {
-        pid: Deno.pid,
-        operation: this.ctx.command,
-        since: now.toISOString(),
-      });
-      const before = readState(home);
-      const state = settle(plan, withoutDead(before, now), now, this.#slept);
-      if (JSON.stringify(state) !== JSON.stringify(before)) writeState(home, state);
-      this.#slept = false;
-      const options = { salt: `${this.ctx.host} ${home.dir}`, beat_ms: this.beat_ms };
-      return dueRuns(plan, state, now, options).find((run) => !this.#held(taskKey(run))) ?? null;
-    } catch (cause) {
-      if (cause instanceof DuckbackError && cause.code === "LOCKED") return null;
-      throw cause;
-    }
-  }
-
-  async #run(due: DueRun) {
-    const { task, stack, slot, missed } = due;
-    const late = missed ? ", missed while nobody was awake" : "";
-    this.log("info", `${nameOf(due)} begins (due ${slot}${late})`, { ...due });
-    const of = stack === null ? [] : ["--stack", stack];
-    const result = await this.#spawn([...of, "auto-backup", "run", "--task", task, "--slot", slot]);
-    const run: RunEntry | undefined = result.document?.runs?.[0];
-    if (!run) {
-      // Killed, or it could not even write that it began: without this it would be tried at once.
-      this.#hold(taskKey(due));
-      this.log("error", `${nameOf(due)} failed: ${reason(result.code, result.document)}`, {
-        ...due,
-        exit_code: result.code,
-      });
-      return;
-    }
-    const level = run.status === "completed"
-      ? "info"
-      : run.status === "partial"
-      ? "warning"
-      : "error";
-    this.log(level, `${nameOf(due)} ${run.status}: ${run.message}`, { ...run });
-  }
-
-  async #spawn(args: string[]): Promise<ChildResult> {
-    const child = startChild(this.ctx.home.dir, args, (level, text) => this.log(level, text));
-    this.#child = child;
-    if (this.ctx.signal.aborted) child.stop();
-    try {
-      return await child.ended;
-    } finally {
-      this.#child = null;
-    }
-  }
-
-  #hold(key: string) {
-    this.#holds.set(key, this.ctx.now().getTime() + HOLD_BEATS * this.beat_ms);
-  }
-
-  #held(key: string): boolean {
-    const until = this.#holds.get(key) ?? 0;
-    const left = until - this.ctx.now().getTime();
-    // More than a hold is long: the clock went back.
-    return left > 0 && left <= HOLD_BEATS * this.beat_ms;
-  }
-
-  /** Tells what stays the same once, not each minute. */
-  #warn(text: string) {
-    if (text !== this.#last_warning) this.log("warning", text);
-    this.#last_warning = text;
-  }
-}
-
-function nameOf({ task, stack }: { task: string; stack: string | null }): string {
-  return stack === null ? task : `${task} of ${stack}`;
-}
-
-function planText({ tasks, timezone }: Plan): string {
-  const each = tasks.map((one) => `${nameOf(one)} "${one.schedule}"`).join(", ");
-  return tasks.length === 0 ? "Nothing has a schedule" : `The schedule is: ${each} (${timezone})`;
-}
-
-// deno-lint-ignore no-explicit-any
-function reason(code: number, document: any): string {
-  return document?.error?.message ??
-    (code > 128 ? `signal ${code - 128} ended it` : `code ${code}`);
-}
-
-function signature(path: string): string {
-  try {
-    const { ino, size, mtime } = Deno.statSync(path);
-    return `${ino}:${size}:${mtime?.getTime()}`;
-  } catch {
-    return "-";
-  }
-}
-
 function modified(path: string): Date | null {
   try {
     return Deno.statSync(path).mtime;
   } catch {
     return null;
-  }
-}
-
-function touch(path: string, at: Date) {
-  try {
-    Deno.utimeSync(path, at, at);
-  } catch {
-    // The next beat tries again.
   }
 }

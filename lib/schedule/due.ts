@@ -153,8 +153,12 @@ function lastServed(task: TaskState, now: Date): Date | null {
   return last === undefined ? null : new Date(last);
 }
 
-/** Beats until the next try: 1, 2, 4, ... 60; what waits for another run's end looks at each. */
+/**
+ * Beats until the next try: 1, 2, 4, ... 60. What was killed or interrupted is done again at once, the
+ * first time; what waits for another run's end looks at each beat.
+ */
 function waitBeats(code: string, count: number): number {
+  if (count === 1 && (code === "DIED" || code === "INTERRUPTED")) return 0;
   if (code === "LOCKED") return 1;
   return Math.min(2 ** (count - 1), LONGEST_WAIT_BEATS);
 }

@@ -6,7 +6,7 @@ import type { Home } from "../repository/home.ts";
 import { ensurePrivateDir, writeDurably } from "../repository/durable.ts";
 
 /** What can have a schedule. */
-export type TaskName = "backup" | "catalog" | "verify";
+export type TaskName = "backup" | "prune" | "catalog" | "verify";
 
 /** One task's past, as far as it decides about its future. */
 export interface TaskState {
@@ -50,6 +50,11 @@ const KEPT_RUNS = 50;
 /** "verify", "backup:shop". */
 export function taskKey({ task, stack }: { task: TaskName; stack: string | null }): string {
   return stack === null ? task : `${task}:${stack}`;
+}
+
+/** The same for people: "verify", "backup of shop". */
+export function runName({ task, stack }: { task: TaskName; stack: string | null }): string {
+  return stack === null ? task : `${task} of ${stack}`;
 }
 
 /** The state of a home; a fresh one where there is none, or none that can be read. */

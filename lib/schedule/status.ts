@@ -5,12 +5,13 @@ import type { Settings } from "../config/settings.ts";
 import type { BackupRecord } from "../core/model.ts";
 import { formatDuration } from "../core/units.ts";
 import { type Context, withCatalog } from "../operations/context.ts";
+import { overdueStacks } from "../operations/overdue.ts";
 import { currentSettings } from "../operations/settings.ts";
 import * as posix from "../posix/mod.ts";
 import { type LockHolder, lockHolder } from "../repository/lock.ts";
 import { registeredStacks } from "../repository/stack_registry.ts";
 import { ASLEEP_MS, dueRuns, type Plan, type PlannedTask } from "./due.ts";
-import { readState, type RunEntry, type ScheduleState, taskKey } from "./state.ts";
+import { readState, type RunEntry, runName, type ScheduleState, taskKey } from "./state.ts";
 import { planOf } from "./tasks.ts";
 import { scheduleWords } from "./words.ts";
 
@@ -69,11 +70,16 @@ export async function autoBackupStatus(ctx: Context): Promise<AutoBackupStatus> 
   const state = readState(ctx.home);
   const plan = planOf(settings, registeredStacks(ctx.home));
   const daemon = daemonView(ctx);
+  const overdue = settings.auto_backup_enabled ? await overdueStacks(ctx) : [];
   const tasks = plan.tasks.map((planned) => taskView(plan, planned, state, now));
   const disk = diskView(settings, records);
+  const late = tasks.flatMap((task) => lateProblem(task, plan, state, daemon.running, now));
   const problems = [
     ...daemonProblems(settings, daemon, now),
-    ...tasks.flatMap((task) => taskProblems(task, plan, state, daemon.running, now)),
+    ...tasks.flatMap(failureProblem),
+    ...late,
+    ...overdue.filter(({ stack }) => !late.some((one) => one.stack === stack))
+      .map(({ text }) => ({ bad: true, text: `${text}.` })),
     ...diskProblems(settings, disk),
   ];
   if (settings.auto_backup_enabled && !tasks.some(({ task }) => task === "backup")) {
@@ -144,33 +150,32 @@ function daemonProblems(
   return [{ bad: true, text }];
 }
 
-function taskProblems(
+function failureProblem(task: TaskView): ScheduleProblem[] {
+  const last = task.last_run;
+  if (last && ["failed", "died", "interrupted"].includes(last.status)) {
+    return [{ bad: true, text: `The last ${runName(task)} ${last.status}: ${last.message}` }];
+  }
+  if (last?.status !== "partial") return [];
+  return [{ bad: false, text: `The last ${runName(task)} is incomplete: ${last.message}` }];
+}
+
+/** A moment of the schedule that went by long ago, and that nothing came of. */
+function lateProblem(
   task: TaskView,
   plan: Plan,
   state: ScheduleState,
   alive: boolean,
   now: Date,
-): ScheduleProblem[] {
-  const name = task.stack === null ? task.task : `${task.task} of ${task.stack}`;
-  const found: ScheduleProblem[] = [];
-  const last = task.last_run;
-  if (last && ["failed", "died", "interrupted"].includes(last.status)) {
-    found.push({ bad: true, text: `The last ${name} ${last.status}: ${last.message}` });
-  } else if (last?.status === "partial") {
-    found.push({ bad: false, text: `The last ${name} is incomplete: ${last.message}` });
-  }
-  const allowance = plan.grace_ms + plan.spread_ms + LATE_MS;
-  const before = new Date(now.getTime() - allowance);
+): (ScheduleProblem & { stack: string | null })[] {
+  if (task.last_run?.status === "running" && alive) return [];
+  const before = new Date(now.getTime() - plan.grace_ms - plan.spread_ms - LATE_MS);
   const only = { ...plan, grace_ms: 0, spread_ms: 0, tasks: [task] };
-  const [overdue] = dueRuns(only, { ...state, awake_since: "" }, before, { salt: "", beat_ms: 0 });
-  const running = last?.status === "running" && alive;
-  if (overdue && !running) {
-    found.push({
-      bad: true,
-      text: `${name} is overdue: nothing came of its run at ${overdue.slot}`,
-    });
-  }
-  return found;
+  const due = dueRuns(only, { ...state, awake_since: "" }, before, { salt: "", beat_ms: 0 });
+  return due.map(({ slot, stack }) => ({
+    bad: true,
+    text: `${runName(task)} is overdue: nothing came of its run at ${slot}`,
+    stack,
+  }));
 }
 
 function diskView(settings: Settings, records: BackupRecord[]): DiskView {

@@ -22,15 +22,26 @@ const WORK: Record<TaskName, (ctx: Context, slot: string | null) => Promise<Task
   async backup(ctx, slot) {
     const { autoBackup } = await import("../operations/auto_backup.ts");
     const { backup, problems } = await autoBackup(ctx, slot);
-    const downtime = formatDuration(backup.downtime_ms ?? 0);
-    const made =
-      `backup ${backup.id}, ${formatBytes(backup.backup_size ?? 0)}, services down for ` +
-      downtime;
+    const made = [
+      `backup ${backup.id}`,
+      formatBytes(backup.backup_size ?? 0),
+      ...(backup.downtime_ms ? [`services down for ${formatDuration(backup.downtime_ms)}`] : []),
+    ].join(", ");
     return {
       status: problems.length > 0 ? "partial" : "completed",
       message: [made, ...problems].join("; "),
       stack: backup.stack,
       backup_id: backup.id,
+    };
+  },
+  async prune(ctx) {
+    const { prune, pruneSentence } = await import("../operations/prune.ts");
+    const outcome = await prune(ctx, { dry_run: false, force: false });
+    return {
+      status: outcome.problems.length > 0 ? "failed" : "completed",
+      message: [pruneSentence(outcome), ...outcome.problems].join("; "),
+      stack: null,
+      backup_id: null,
     };
   },
   async catalog(ctx) {
@@ -75,6 +86,7 @@ export function concernsStack(task: TaskName): boolean {
 export function planOf(settings: Settings, stacks: RegisteredStack[]): Plan {
   const schedules: Record<TaskName, string> = {
     backup: settings.auto_backup_enabled ? settings.auto_backup_schedule : "",
+    prune: settings.auto_prune_schedule,
     catalog: settings.auto_catalog_schedule,
     verify: settings.auto_verify_schedule,
   };

@@ -197,7 +197,7 @@ Deno.test("dueRuns() does again what was killed, without waiting for the grace",
   assert.equal(simulation.state.runs[0].status, "died");
   simulation.outcome = () => ({ status: "completed" });
   simulation.run("2026-06-01T03:00Z", "2026-06-01T03:10Z", 1);
-  assert.deepEqual(simulation.times, ["2026-06-01T02:00", "2026-06-01T03:01"]);
+  assert.deepEqual(simulation.times, ["2026-06-01T02:00", "2026-06-01T03:00"]);
 });
 
 Deno.test("dueRuns() gives each stack its run, whatever becomes of the others", () => {

@@ -58,10 +58,16 @@ export class Actions {
       `SELECT * FROM ${TABLE}
        WHERE ($type::VARCHAR IS NULL OR action_type = $type)
          AND ($status::VARCHAR IS NULL OR status = $status)
+         AND ($actor::VARCHAR IS NULL OR actor = $actor)
+         AND ($since::TIMESTAMPTZ IS NULL OR started_at >= $since::TIMESTAMPTZ)
+         AND ($until::TIMESTAMPTZ IS NULL OR started_at <= $until::TIMESTAMPTZ)
        ORDER BY started_at DESC, id DESC LIMIT $limit::BIGINT`,
       {
         type: filter.action_type ?? null,
         status: filter.status ?? null,
+        actor: filter.actor ?? null,
+        since: filter.since ?? null,
+        until: filter.until ?? null,
         limit: filter.limit ?? Number.MAX_SAFE_INTEGER,
       },
     );

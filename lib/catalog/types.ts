@@ -53,6 +53,10 @@ export interface ActionResult {
 export interface ActionFilter {
   action_type?: string;
   status?: ActionStatus;
+  actor?: string;
+  /** Begun then or later, and then or earlier: ISO 8601 UTC. */
+  since?: string;
+  until?: string;
   limit?: number;
 }
 

@@ -8,6 +8,7 @@ import { addBackup } from "./backup.ts";
 import { addCat } from "./cat.ts";
 import { addCatalog } from "./catalog.ts";
 import { addConfig } from "./config.ts";
+import { addLog } from "./log.ts";
 import { addLs } from "./ls.ts";
 import { addNotify } from "./notify.ts";
 import { addRestore } from "./restore.ts";
@@ -89,6 +90,7 @@ function build(session: Session): Command {
   addConfig(program as unknown as Command, session);
   addCatalog(program as unknown as Command, session);
   addNotify(program as unknown as Command, session);
+  addLog(program as unknown as Command, session);
   program.command("version").description("print the version")
     .addHelpText("after", examples("duckback version", "duckback version --json")).action(() => {
       session.result({ success: true, version: VERSION }, () => [`duckback ${VERSION}`]);

@@ -255,9 +255,7 @@ export function parseSetting(key: string, text: string): unknown {
     });
   }
   const value = setting.kind.parse(text.trim());
-  const problem = value === undefined
-    ? "it is not of that form"
-    : kind.problemOf(setting.kind, value);
+  const problem = settingProblem(setting.key, value);
   if (problem === null) return value;
   const typed = setting.kind.mask ? "" : ` to "${text}"`;
   throw new DuckbackError("USAGE", `Cannot set "${key}"${typed}: ${problem}`, {
@@ -280,9 +278,24 @@ export function defaultValue(key: SettingKey, context: SettingContext): unknown 
   return BY_KEY.get(key)!.default;
 }
 
+/** What is wrong with what was made of typed text (undefined: nothing could be), or null. */
+export function settingProblem(key: SettingKey, value: unknown): string | null {
+  return value === undefined ? "it is not of that form" : checkSetting(key, value);
+}
+
+/** A value as audit rows may keep it: of a receiver's address only what is no secret. */
+export function maskSetting(key: SettingKey, value: unknown): unknown {
+  const { mask } = BY_KEY.get(key)!.kind;
+  if (!mask || value === null || value === undefined) return value;
+  return Array.isArray(value) ? value.map((item) => mask(String(item))) : mask(String(value));
+}
+
 /** What is wrong with a value for a key (stored by hand, or by another version), or null. */
 export function checkSetting(key: SettingKey, value: unknown): string | null {
-  return kind.problemOf(BY_KEY.get(key)!.kind, value);
+  const of = BY_KEY.get(key)!.kind;
+  const problem = kind.problemOf(of, value);
+  // The schema repeats what it was given.
+  return of.mask && problem ? problem.replace(/ but received .*$/s, "") : problem;
 }
 
 /**

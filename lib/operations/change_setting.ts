@@ -1,5 +1,5 @@
 /** Changing a setting: checked, and audited with its old and new value. */
-import { findSetting, parseSetting, type SettingKey } from "../config/settings.ts";
+import { findSetting, maskSetting, parseSetting, type SettingKey } from "../config/settings.ts";
 import { DuckbackError } from "../core/errors.ts";
 import { writeSettingsCopy } from "../repository/settings_copy.ts";
 import { audited } from "./audit.ts";
@@ -8,13 +8,19 @@ import { beginExclusive } from "./exclusive.ts";
 import { getSetting, type SettingView } from "./settings.ts";
 
 /** A run that died is mended first; one that is alive does not keep settings from being changed. */
-async function exclusiveIfFree(ctx: Context): Promise<Disposable | null> {
+export async function exclusiveIfFree(ctx: Context): Promise<Disposable | null> {
   try {
     return await beginExclusive(ctx);
   } catch (cause) {
     if (cause instanceof DuckbackError && cause.code === "LOCKED") return null;
     throw cause;
   }
+}
+
+/** What an audit row says of a change; an address of a receiver only as far as it is no secret. */
+export function changeOf({ key, stored, default: fallback }: SettingView, value: unknown) {
+  const shown = (one: unknown) => maskSetting(key as SettingKey, one ?? fallback);
+  return { key, old: shown(stored), new: shown(value) };
 }
 
 /** Sets a key from text, or back to its default with null. Raises USAGE with the rule and an example. */
@@ -30,7 +36,7 @@ export async function changeSetting(
   const action = {
     type: "config",
     description: text === null ? `unset ${key}` : `set ${key}`,
-    params: { key, old: before.value, new: value ?? before.default },
+    params: changeOf(before, value),
   };
   using _lock = await exclusiveIfFree(ctx);
   return await audited(ctx, action, async () => {
@@ -39,5 +45,5 @@ export async function changeSetting(
       writeSettingsCopy(ctx.home, await settings.values());
     });
     return await getSetting(ctx, key);
-  }, (after) => ({ message: `${key} = ${JSON.stringify(after.value)}` }));
+  }, () => ({ message: `${key} = ${JSON.stringify(action.params.new)}` }));
 }

@@ -10,7 +10,7 @@ import {
   updateSpooled,
 } from "../repository/alert_spool.ts";
 import { acquireLock } from "../repository/lock.ts";
-import { notifySettings, receiversOf } from "./alert_receivers.ts";
+import { alertSettings, receiversOf } from "./alert_receivers.ts";
 import { clearDesk } from "./announce.ts";
 import { type Context, note } from "./context.ts";
 import { judgeAlerts } from "./judge_alerts.ts";
@@ -44,7 +44,7 @@ export async function deliverAlerts(ctx: Context): Promise<Delivery[]> {
 
 async function deliver(ctx: Context): Promise<Delivery[]> {
   const { waiting, settings: known, started } = clearDesk(ctx);
-  const settings = known ?? await notifySettings(ctx);
+  const settings = known ?? await alertSettings(ctx);
   const receivers = receiversOf(ctx, settings);
   const seconds = ctx.signal.aborted
     ? Math.min(HURRY_S, settings["notify.timeout_seconds"])

@@ -20,20 +20,46 @@ interface Ahead {
 /** Tar stream from which on several threads are faster than one that is there already. */
 const MANY = 16 << 20;
 
+/** Threads that several windows share, started when the first of them wants them. */
+export class SharedPool implements Disposable {
+  #pool: CodecPool | null = null;
+
+  get(): CodecPool {
+    return this.#pool ??= new CodecPool(defaultWorkers());
+  }
+
+  [Symbol.dispose](): void {
+    this.#pool?.[Symbol.dispose]();
+  }
+}
+
 export class BlockWindow implements Disposable {
   #current: (Block & { end: number }) | null = null;
   #ahead: Ahead[] = [];
   #pool: CodecPool | null = null;
 
-  constructor(readonly file: ArchiveFile, readonly signal?: AbortSignal) {}
+  /** `shared` is for reading much of the archive: blocks are then begun on before they are wanted. */
+  constructor(
+    readonly file: ArchiveFile,
+    readonly signal?: AbortSignal,
+    readonly shared: SharedPool | null = null,
+  ) {}
+
+  /** Where the current block begins; -1 before the first one. */
+  get position(): number {
+    return this.#current?.offset ?? -1;
+  }
 
   /** The block that begins at `offset`. Throws ARCHIVE_CORRUPT where none does, IO, INTERRUPTED. */
   async at(offset: number): Promise<Block | null> {
     if (this.#current?.offset === offset) return this.#current;
+    const follows = this.#current?.end === offset;
     while (this.#ahead.length > 0 && this.#ahead[0].cut.offset < offset) this.#ahead.shift();
     if (this.#ahead.length > 0 && this.#ahead[0].cut.offset > offset) this.#ahead = [];
     if (this.#ahead.length === 0 && !this.#load(offset)) return null;
-    return await this.#take();
+    const block = await this.#take();
+    if (this.shared !== null && follows) this.want(Infinity);
+    return block;
   }
 
   /** The block behind the current one; null behind the last. */
@@ -45,7 +71,7 @@ export class BlockWindow implements Disposable {
   want(bytes: number): void {
     if (this.#pool === null) {
       if (bytes < MANY || this.file.compression === "none") return;
-      this.#pool = new CodecPool(defaultWorkers());
+      this.#pool = this.shared?.get() ?? new CodecPool(defaultWorkers());
     }
     const most = this.file.compression === "zstd" ? this.#pool.size : this.#pool.size * 2;
     let held = this.#ahead.reduce((sum, { cut }) => sum + cut.content, 0);
@@ -91,7 +117,7 @@ export class BlockWindow implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#pool?.[Symbol.dispose]();
+    if (this.shared === null) this.#pool?.[Symbol.dispose]();
     this.#ahead = [];
     this.#release();
   }

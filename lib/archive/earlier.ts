@@ -70,7 +70,7 @@ export class Earlier implements Disposable {
 
   /** Of what `isStored` said yes to: whether it was a hard link to `first`, or, for null, none. */
   isLink(first: string | null): boolean {
-    return this.log.linksTo?.(first) ?? true;
+    return this.log.linksTo(first);
   }
 
   /** The walk's current entry is stored as it is. */

@@ -83,7 +83,7 @@ class FirstPass implements Outdated {
   /** Notes what an earlier backup holds as it is. */
   #keep(walk: Walker, earlier: Earlier): void {
     const logged = earlier.kept(walk);
-    const at = this.log.add(logged, walk.stat, true);
+    const at = this.log.add(logged, walk.stat, true, linkOf(walk));
     if (walk.type === "directory") this.#places.set(logged, at);
   }
 
@@ -120,18 +120,23 @@ class FirstPass implements Outdated {
     };
     const span = { start, end: writer.content };
     const { row, was } = old ?? NOT_THERE;
-    log.add({ path: walk.path, source, span, counted, row, was }, walk.stat, settled);
+    const logged = { path: walk.path, source, span, counted, row, was };
+    log.add(logged, walk.stat, settled, linkOf(walk));
   }
 
   /** The second pass is to know what was there. */
   gone({ path, source, row, was }: Logged): void {
-    this.log.add({ path, source, span: NO_SPAN, counted: NOTHING, row, was }, null, false);
+    this.log.add({ path, source, span: NO_SPAN, counted: NOTHING, row, was }, null, false, null);
   }
 
   /** Of a directory that is put once more: it is counted again then. */
   replaced({ counted }: Logged): void {
     this.packer.totals.entries -= counted.entries;
   }
+}
+
+function linkOf({ type, link }: Walker): Uint8Array | null {
+  return type === "hardlink" ? link : null;
 }
 
 const NOT_THERE = { row: -1, was: null };

@@ -2,10 +2,10 @@
 import type { ManifestEntry } from "../core/model.ts";
 import { silent } from "../core/progress.ts";
 import { asFileFailure, PosixError } from "../posix/posix_error.ts";
+import { type Archives, ChainReader } from "./chain_reader.ts";
 import type { ExtractOptions, ExtractReport } from "./extract.ts";
 import { Pulse } from "./pulse.ts";
 import { Restore } from "./restore.ts";
-import { SeekReader } from "./seek_reader.ts";
 
 export interface PickOptions extends ExtractOptions {
   /** Entries that picked hard links point to, where those are not picked; in the archive's order. */
@@ -18,18 +18,18 @@ const FEW = 50;
 const NOTHING = { entry() {}, data() {}, hole() {}, end() {} };
 
 /**
- * Restores the entries of `rows`, which are in the archive's order, parents before what lies in them.
+ * Restores the entries of `rows`, which are in the backup's order, parents before what lies in them.
  * Reads their blocks twice and no others: every file's SHA-256 is right before the first is written.
  * Throws as `extractArchive` does.
  */
 export async function extractPicked(
-  path: string,
+  archives: Archives,
   rows: readonly ManifestEntry[],
   options: PickOptions,
 ): Promise<ExtractReport> {
   const { signal, sources, progress = silent, totals } = options;
-  using reader = new SeekReader(path, signal);
-  using restore = new Restore(path, { ...options, flush_each: rows.length <= FEW });
+  using reader = new ChainReader(archives, signal);
+  using restore = new Restore(archives.own, { ...options, flush_each: rows.length <= FEW });
   const pulse = new Pulse(signal, progress, restore, totals);
   const pause = () => pulse.due() ? pulse.beat() : undefined;
   try {

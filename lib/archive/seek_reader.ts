@@ -7,7 +7,7 @@ import { throwIfAborted } from "../core/errors.ts";
 import type { ManifestEntry } from "../core/model.ts";
 import { printable } from "../core/paths.ts";
 import { ArchiveFile } from "./archive_file.ts";
-import { type Block, BlockWindow } from "./block_window.ts";
+import { type Block, BlockWindow, type SharedPool } from "./block_window.ts";
 import { corrupt } from "./corrupt.ts";
 import { addZeros } from "./hash_zeros.ts";
 import { openSource } from "./open_source.ts";
@@ -27,10 +27,19 @@ export class SeekReader implements Disposable {
   readonly #file: ArchiveFile;
   readonly #window: BlockWindow;
 
-  /** Throws ARCHIVE_MISSING, ARCHIVE_CORRUPT. */
-  constructor(readonly path: string, readonly signal?: AbortSignal) {
+  /** `shared`: see BlockWindow. Throws ARCHIVE_MISSING, ARCHIVE_CORRUPT. */
+  constructor(
+    readonly path: string,
+    readonly signal?: AbortSignal,
+    shared: SharedPool | null = null,
+  ) {
     this.#file = new ArchiveFile(path);
-    this.#window = new BlockWindow(this.#file, signal);
+    this.#window = new BlockWindow(this.#file, signal, shared);
+  }
+
+  /** Where the block that is held begins; -1 for none. */
+  get position(): number {
+    return this.#window.position;
   }
 
   /** True where an entry can be read without what lies before it. */

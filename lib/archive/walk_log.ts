@@ -46,16 +46,16 @@ export interface PassLog extends Disposable {
   /** Gives what comes next, and goes on behind it. */
   take(): Logged;
   /** True where what was taken last was a hard link to `first`, or, for null, none. */
-  linksTo?(first: string | null): boolean;
+  linksTo(first: string | null): boolean;
 }
 
 /**
  * One record, little-endian: u32 length of the path, u8 flags, u8 what it was in an earlier backup, u16
  * index of the source, then doubles (size, mtime, ctime), u32s (nanoseconds of both times, links, type
  * and mode), u64 inode, double device, u32s (owners), doubles (start, end, stored bytes, row of the
- * earlier backup), at last the path's bytes.
+ * earlier backup), u32 length of a hard link's target, at last the bytes of the path and of that.
  */
-const HEAD = 104;
+const HEAD = 108;
 const SPAN = 72;
 const WAS: readonly (Was | null)[] = [null, "directory", "file", "hardlink", "other"];
 const SETTLED = 1;
@@ -70,6 +70,8 @@ export class WalkLog implements PassLog {
   /** Reading: where `#buffer` lies in the file, and the record that comes next. */
   #at = 0;
   #head: { offset: number; path: string } | null = null;
+  /** Target of what was taken last; null for no hard link. */
+  #linked: string | null = null;
 
   private constructor(readonly path: string, readonly fd: number) {}
 
@@ -83,11 +85,13 @@ export class WalkLog implements PassLog {
   /**
    * Notes what was found at the path of `logged`, with the metadata it was stored with; null for what is
    * not there, or not stored. `settled` says that nothing can have changed it since without its change
-   * time telling. Returns where the record lies. Throws PosixError (a full disk).
+   * time telling; `link` is the target of a hard link, else null. Returns where the record lies. Throws
+   * PosixError (a full disk).
    */
-  add(logged: Logged, stat: StatView | null, settled: boolean): number {
+  add(logged: Logged, stat: StatView | null, settled: boolean, link: Uint8Array | null): number {
     const name = encodePath(logged.path);
-    if (this.#used + HEAD + name.length > BUFFER) this.#flush();
+    const linked = link?.length ?? 0;
+    if (this.#used + HEAD + name.length + linked > BUFFER) this.#flush();
     const at = this.#used;
     const view = this.#view;
     const { source, span, counted, row, was } = logged;
@@ -99,8 +103,10 @@ export class WalkLog implements PassLog {
     putSpan(view, at + SPAN, span);
     view.setFloat64(at + 88, counted.bytes, true);
     view.setFloat64(at + 96, row, true);
+    view.setUint32(at + 104, linked, true);
     this.#buffer.set(name, at + HEAD);
-    this.#used = at + HEAD + name.length;
+    if (link !== null) this.#buffer.set(link, at + HEAD + name.length);
+    this.#used = at + HEAD + name.length + linked;
     return this.#size + at;
   }
 
@@ -164,15 +170,24 @@ export class WalkLog implements PassLog {
       row: view.getFloat64(offset + 96, true),
       was: WAS[view.getUint8(offset + 5)],
     };
-    this.#parse(offset + HEAD + view.getUint32(offset, true));
+    const start = offset + HEAD + view.getUint32(offset, true);
+    const linked = view.getUint32(offset + 104, true);
+    this.#linked = linked > 0 ? decodePath(this.#buffer.subarray(start, start + linked)) : null;
+    this.#parse(start + linked);
     return entry;
+  }
+
+  linksTo(first: string | null): boolean {
+    return this.#linked === first;
   }
 
   /** Makes the record at `offset` of the buffer the next one; loads more where it is not all there. */
   #parse(offset: number): void {
     if (this.#at + offset === this.#size) return void (this.#head = null);
     const there = () => this.#used - offset;
-    if (there() < HEAD || there() < HEAD + this.#view.getUint32(offset, true)) {
+    const lengths = () =>
+      this.#view.getUint32(offset, true) + this.#view.getUint32(offset + 104, true);
+    if (there() < HEAD || there() < HEAD + lengths()) {
       this.#load(this.#at + offset);
       offset = 0;
     }

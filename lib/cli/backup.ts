@@ -3,6 +3,7 @@ import { Command } from "./commander.ts";
 import { DuckbackError, EXIT_CODES } from "../core/errors.ts";
 import type { Compression, QuiesceMode, Trigger, VerifyLevel } from "../core/model.ts";
 import type { BackupRequest } from "../operations/backup_plan.ts";
+import type { Context } from "../operations/context.ts";
 import { backupId, collect, examples, integer, oneOf } from "./options.ts";
 import { addPin, addPrune } from "./prune.ts";
 import type { Session } from "./session.ts";
@@ -14,6 +15,7 @@ Examples:
   duckback backup create --quiesce pause --compression zstd
   duckback backup create --source ./uploads --exclude '*.tmp' --exclude cache/
   duckback backup create --dump db --dump cache=redis
+  duckback backup create --kind incremental
   duckback backup create --output - | ssh host 'cat > shop.tar.gz'`;
 
 export function addBackup(program: Command, session: Session) {
@@ -234,21 +236,42 @@ function addDelete(backup: Command, session: Session) {
   backup.command("delete")
     .description("delete a backup and its archive")
     .requiredOption("--id <id>", "the backup's id", backupId)
+    .option("--cascade", "with all incremental backups that need it")
+    .option("--yes", "do not ask")
     .option("--force", "even the only good one, and without asking")
-    .addHelpText("after", examples("duckback backup delete --id 12"))
+    .addHelpText(
+      "after",
+      examples("duckback backup delete --id 12", "duckback backup delete --id 12 --cascade --yes"),
+    )
     .action(async (options) => {
-      if (session.interactive && !options.force) {
+      const { cascade = false, force = false, yes = false } = options;
+      if (cascade && !session.interactive && !force && !yes) {
+        throw new DuckbackError("USAGE", "Cannot ask whether to delete what needs the backup too", {
+          hint: "Add --yes to do it without asking.",
+        });
+      }
+      const context = session.context("backup delete");
+      if (session.interactive && !force && !yes) {
         const { agree } = await import("./prompts.ts");
-        const sure = await agree(`Delete backup ${options.id}?`, session.terminal.signal);
+        const question = await deleteQuestion(context, options.id, cascade);
+        const sure = await agree(question, session.terminal.signal);
         if (!sure) return session.result({ success: false }, () => ["Nothing was deleted."]);
       }
       const { deleteBackup } = await import("../operations/delete.ts");
-      const backup = await deleteBackup(session.context("backup delete"), options.id, {
-        force: options.force ?? false,
-      });
+      const deleted = await deleteBackup(context, options.id, { force, cascade });
       session.result(
-        { success: true, backup },
-        () => [`Backup ${backup.id} (${backup.backup_name}) is deleted.`],
+        { success: true, backup: deleted.at(-1), deleted },
+        () => deleted.map((one) => `Backup ${one.id} (${one.backup_name}) is deleted.`),
       );
     });
+}
+
+async function deleteQuestion(context: Context, id: number, cascade: boolean): Promise<string> {
+  if (!cascade) return `Delete backup ${id}?`;
+  const { listBackups } = await import("../operations/list.ts");
+  const { whoNeeds } = await import("../operations/delete.ts");
+  const ids = whoNeeds(await listBackups({ ...context, stack: null }), id).map((one) => one.id);
+  return ids.length === 0
+    ? `Delete backup ${id}?`
+    : `Delete backup ${id}, and ${ids.sort((a, b) => a - b).join(", ")}, which need it?`;
 }

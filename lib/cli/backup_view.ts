@@ -145,7 +145,15 @@ export function statusText(backup: ListedBackup, style: Style): string {
   if (backup.backup_path === "-") return "streamed";
   if (!backup.file_exists) return style.red("file missing");
   if (backup.verify_status === "failed") return style.red("damaged");
+  if (backup.chain_problem !== undefined) return style.red("base unusable");
   return backup.status === "partial" ? style.yellow("partial") : style.green("completed");
+}
+
+/** What an incremental backup needs, nearest first; null for any other. */
+function chainText({ parent_id, backup_metadata }: BackupRecord): string | null {
+  const length = backup_metadata?.chain?.length ?? 0;
+  if (length === 0) return null;
+  return length === 1 ? `backup ${parent_id}` : `backup ${parent_id} and ${length - 1} before it`;
 }
 
 /** `backup show`. */
@@ -156,9 +164,11 @@ export function showLines(backup: ListedBackup, now: Date, style: Style): string
     ...facts([
       ["status", statusText(backup, style)],
       ["error", cell(backup.error_message)],
+      ["problem", cell(backup.chain_problem ?? null)],
       ["stack", `${cell(backup.stack)} in ${cell(meta?.work_dir)}`],
       ["created", `${formatLocalTime(backup.created_at)} (${formatAge(backup.created_at, now)})`],
       ["type", `${backup.backup_type}, ${backup.trigger}`],
+      ["needs", chainText(backup)],
       ["version", cell(backup.source_version)],
       ["description", cell(backup.description)],
       ["kept", keptText(backup)],

@@ -90,7 +90,7 @@ function whyNot(backup: ListedBackup): string {
   if (backup.status === "failed") return "it failed";
   if (backup.status === "running") return "it is not done";
   if (!backup.file_exists) return "its archive is missing";
-  return "its archive is damaged";
+  return backup.chain_problem ?? "its archive is damaged";
 }
 
 /** Ends like an interruption (exit code 130), but says what it was. */

@@ -82,6 +82,36 @@ export interface BackupMetadata {
   volumes?: VolumeSnapshot[];
   /** The moment of the schedule (ISO 8601 UTC) that an automatic backup was made for. */
   scheduled_for?: string;
+  /** What was left out, and how; missing in records of earlier versions. */
+  selection?: Selection;
+  /** Of an incremental backup: the archives that it needs, base first, its own not among them. */
+  chain?: ChainLink[];
+  /** Of an incremental backup: what its own archive holds of `file_count` and `source_bytes`. */
+  stored?: StoredCounts;
+}
+
+/** Two backups with the same sources and the same of these are of the same tree. */
+export interface Selection {
+  exclude: ExcludeRule[];
+  one_file_system: boolean;
+  exclude_caches: boolean;
+}
+
+/** An archive that an incremental backup needs. */
+export interface ChainLink {
+  backup_name: string;
+  /** Name of its file; it is looked for beside the archive that needs it. */
+  file: string;
+  bytes: number;
+  /** Of the file, hex. */
+  sha256: string;
+}
+
+export interface StoredCounts {
+  files: number;
+  entries: number;
+  /** Bytes of content. */
+  bytes: number;
 }
 
 /** A database's dump in the archive: `restore --dump` feeds it back. */

@@ -35,6 +35,7 @@ import { keepingCatalog, note, openJournal, phase } from "./context.ts";
 import { beginExclusive } from "./exclusive.ts";
 import { awaitHealth, type HealthOutcome } from "./health.ts";
 import { beginHooks } from "./hooks.ts";
+import { openParent } from "./parent.ts";
 import { type Estimate, preflight } from "./preflight.ts";
 import { pruneAfter } from "./prune.ts";
 import { planNow, Quiesced } from "./quiesced.ts";
@@ -128,7 +129,9 @@ async function archive(
     running.metadata.dumps = dumps.records;
     running.dumped = dumpedFiles(plan);
     using output = openOutput(plan);
-    using writing = await beginArchive(ctx, dumps.addTo(plan), running, output, estimate);
+    const full = dumps.addTo(plan);
+    const parent = await openParent(full);
+    using writing = await beginArchive(ctx, full, running, output, { estimate, parent });
     if (twoPasses(plan)) {
       phase(ctx, "archive", `Archiving ${plan.stack.name}, services running`);
       await writing.precopy();
@@ -162,7 +165,7 @@ async function archive(
     phase(ctx, "finish", "Finishing the archive");
     running.noteArchive(await writing.finish());
     if (start_error) running.serviceDown(start_error.message);
-    await complete(ctx, running, output);
+    await complete(ctx, plan, running, output);
     return { start_error, health };
   } catch (cause) {
     const error = asDuckbackError(cause);

@@ -1,6 +1,8 @@
 /** From a request, the settings and the stack as it is: everything a backup is going to do. */
+import { DuckbackError } from "../core/errors.ts";
 import type {
   BackupMetadata,
+  BackupRecord,
   BackupType,
   Compression,
   ExcludeRule,
@@ -16,10 +18,12 @@ import type { PlanOptions, QuiescePlan } from "../docker/quiesce.ts";
 import { writesTo } from "../docker/sharing.ts";
 import type { Stack } from "../docker/stack.ts";
 import { archiveFiles } from "../repository/naming.ts";
+import { chainAfter } from "./chain.ts";
 import type { Context } from "./context.ts";
 import { type DumpRequest, noDumps, planDumps, type PlannedDump } from "./dump_plan.ts";
 import { labelNotes, liveWriters, refuseBadLabels, sharingFindings } from "./label_findings.ts";
 import { levelFor, namesInUse, outputPlace } from "./output_place.ts";
+import { findParent, type Wanted } from "./parent.ts";
 import { planFor, servicesRunning } from "./quiesced.ts";
 import { effectiveSettings } from "./settings.ts";
 import { findStack } from "./stacks.ts";
@@ -90,6 +94,8 @@ export interface BackupPlan {
   engine: Engine | null;
   sources: Source[];
   type: BackupType;
+  /** What an incremental backup is made against; null for any other. */
+  parent: BackupRecord | null;
   compression: Compression;
   level: number;
   mode: QuiesceMode;
@@ -146,10 +152,14 @@ export async function planBackup(ctx: Context, request: BackupRequest): Promise<
     ...dump_notes,
     ...findings.map(({ path, message }) => `${path} ${message}`),
   ];
-  if (request.kind === "incremental") {
-    notes.push("Incremental backups are not in this version yet: this one is FULL.");
-  }
-  const type = request.kind === "data-only" ? "DATA_ONLY" : "FULL";
+  const exclude = [...settings["backup.exclude"], ...request.exclude, ...stack.excludes];
+  const { one_file_system, exclude_caches } = request;
+  const parent = await parentFor(ctx, request, notes, {
+    stack: stack.name,
+    sources: stack.sources,
+    selection: { exclude, one_file_system, exclude_caches },
+  });
+  const type = request.kind === "data-only" ? "DATA_ONLY" : parent ? "INCREMENTAL" : "FULL";
   const place = outputPlace(ctx, request, settings, stack.name, await namesInUse(ctx));
   return {
     request,
@@ -159,12 +169,13 @@ export async function planBackup(ctx: Context, request: BackupRequest): Promise<
       ? stack.sources.filter((source) => source.role === "data")
       : stack.sources,
     type,
+    parent,
     mode,
     quiesce,
     quiesce_options,
     compression: place.compression,
     level: levelFor(place.compression, request, settings, explicit),
-    exclude: [...settings["backup.exclude"], ...request.exclude, ...stack.excludes],
+    exclude,
     dumps,
     verify: (request.verify ?? settings["backup.verify_after_backup"]) && place.path !== "-",
     min_free_bytes: settings["backup.min_free_bytes"],
@@ -176,6 +187,25 @@ export async function planBackup(ctx: Context, request: BackupRequest): Promise<
     warnings: findings,
     held: null,
   };
+}
+
+/** Raises USAGE where an incremental backup is to be streamed: its manifest would be lost. */
+async function parentFor(
+  ctx: Context,
+  request: BackupRequest,
+  notes: string[],
+  wanted: Wanted,
+): Promise<BackupRecord | null> {
+  if (request.kind !== "incremental") return null;
+  if (request.output === "-") {
+    throw new DuckbackError("USAGE", "Cannot stream an incremental backup to standard output", {
+      hint: "What it leaves to earlier backups stands in files beside it. Give --output FILE, or " +
+        "make a full one.",
+    });
+  }
+  const { parent, reason } = await findParent(ctx, wanted);
+  if (parent === null) notes.push(`This backup is FULL, not incremental: ${reason}.`);
+  return parent;
 }
 
 /** True where a container of the stack can write. */
@@ -227,6 +257,12 @@ export async function describe(ctx: Context, plan: BackupPlan): Promise<BackupMe
     quiesce: plan.mode,
     consistency: null,
     level: plan.level,
+    selection: {
+      exclude: plan.exclude,
+      one_file_system: plan.request.one_file_system,
+      exclude_caches: plan.request.exclude_caches,
+    },
+    ...(plan.parent ? { chain: chainAfter(plan.parent) } : {}),
     ...(plan.request.scheduled_for ? { scheduled_for: plan.request.scheduled_for } : {}),
   };
 }

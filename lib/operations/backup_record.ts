@@ -6,8 +6,9 @@ import type { BackupMetadata, BackupRecord, Warning } from "../core/model.ts";
 import type { StartReport } from "../docker/quiesce.ts";
 import * as posix from "../posix/mod.ts";
 import { removeQuietly } from "../repository/durable.ts";
-import { manifestPath, sidecarPath } from "../repository/naming.ts";
+import { droppedRowsPath, manifestPath, sidecarPath } from "../repository/naming.ts";
 import { writeSidecar } from "../repository/sidecar.ts";
+import { TextFile } from "../repository/text_file.ts";
 import type { BackupPlan } from "./backup_plan.ts";
 import type { Context } from "./context.ts";
 import { note, withCatalog } from "./context.ts";
@@ -53,6 +54,7 @@ export class RunningRecord {
   noteArchive(found: ArchiveSummary) {
     const summary = { ...found, warnings: this.#excused(found.warnings) };
     this.#summary = summary;
+    if (found.increment !== null) this.metadata.stored = found.increment.stored;
     this.record.warnings.push(...summary.warnings);
     this.problems.push(...incompleteness(summary.warnings));
   }
@@ -64,6 +66,11 @@ export class RunningRecord {
         ? { ...warning, message: `${warning.message}; its dump counts`, incomplete: false }
         : warning
     );
+  }
+
+  /** Rows of the parent's manifest that do not hold any more; null without a parent. */
+  get dropped(): number[] | null {
+    return this.#summary!.increment?.dropped ?? null;
   }
 
   /** Where the manifest's rows must be changed, how; else null. */
@@ -186,7 +193,7 @@ export async function beginRecord(
     trigger: plan.request.trigger,
     status: "running",
     stack: plan.stack.name,
-    parent_id: null,
+    parent_id: plan.parent?.id ?? null,
     started_at: at,
     completed_at: null,
     duration_ms: null,
@@ -213,19 +220,38 @@ export async function beginRecord(
  * which the backup exists, and everything that describes it is on disk by then. Where the row cannot
  * be written, the backup stands and the next start takes it in from the sidecar.
  */
-export async function complete(ctx: Context, running: RunningRecord, output: Output) {
+export async function complete(
+  ctx: Context,
+  plan: BackupPlan,
+  running: RunningRecord,
+  output: Output,
+) {
   running.settle(ctx.now());
   if (output.manifest && output.manifest_path) {
     const { amendManifestLine, writeManifest } = await import("../catalog/manifest.ts");
     const { amend } = running;
     if (amend) output.manifest.rewrite((line) => amendManifestLine(line, amend));
     output.manifest.flush();
-    await writeManifest(output.manifest.path, output.manifest_path);
+    using base = baseOf(plan, running);
+    await writeManifest(output.manifest.path, output.manifest_path, plan.name, base);
     posix.fsyncPath(output.manifest_path);
     writeSidecar(running.record);
   }
   output.finish();
   await save(ctx, running, { quiet_sidecar: true });
+}
+
+/** What the manifest has in common with the parent's. */
+function baseOf({ parent, path }: BackupPlan, { dropped }: RunningRecord) {
+  if (parent === null || dropped === null) return null;
+  const rows = dropped.length === 0 ? null : TextFile.create(droppedRowsPath(path));
+  for (const row of dropped) rows?.append(`${row}\n`);
+  rows?.flush();
+  return {
+    parquet: manifestPath(parent.backup_path),
+    dropped: rows?.path ?? null,
+    [Symbol.dispose]: () => rows?.[Symbol.dispose](),
+  };
 }
 
 /** Records the verdict of `check`; a backup that fails it is `failed`, and the error is thrown on. */

@@ -1,5 +1,5 @@
 /** `cat`: one file's content, straight out of its blocks, proved while it streams. */
-import { SeekReader } from "../archive/seek_reader.ts";
+import { ChainReader } from "../archive/chain_reader.ts";
 import { corrupt } from "../archive/corrupt.ts";
 import { DuckbackError } from "../core/errors.ts";
 import type { ManifestEntry } from "../core/model.ts";
@@ -29,7 +29,7 @@ const ZEROS = new Uint8Array(256 << 10);
 export async function cat(ctx: Context, request: CatRequest, take: Take): Promise<void> {
   const entries = await findEntries(ctx, request.from);
   const row = await fileAt(ctx, entries, request);
-  using reader = new SeekReader(entries.archive, ctx.signal);
+  using reader = new ChainReader(entries.archives, ctx.signal);
   const pieces = new Pieces();
   try {
     await reader.read(row, pieces, () => pieces.waiting ? pieces.handOn(take) : undefined);

@@ -1,4 +1,5 @@
 /** What an archive holds: from the manifest beside it, else from its headers, which takes reading it. */
+import type { Archives } from "../archive/chain_reader.ts";
 import { list } from "../archive/list.ts";
 import type { ManifestPart } from "../catalog/manifest.ts";
 import { DuckbackError } from "../core/errors.ts";
@@ -6,8 +7,10 @@ import type { ManifestEntry } from "../core/model.ts";
 import { isUtf8, printable } from "../core/paths.ts";
 import { manifestPath } from "../repository/naming.ts";
 import { exists } from "../repository/pending_archive.ts";
+import { chainOf, chainOfFile } from "./chain.ts";
 import type { Context } from "./context.ts";
 import { note } from "./context.ts";
+import { requireManifest } from "./extract_backup.ts";
 import { findBackup, type ListedBackup } from "./list.ts";
 import { isBelow } from "./patterns.ts";
 import { requireRestorable } from "./verify.ts";
@@ -15,6 +18,8 @@ import { requireRestorable } from "./verify.ts";
 /** An archive whose entries are asked for. */
 export interface Entries {
   archive: string;
+  /** That, and those that it needs. */
+  archives: Archives;
   /** Null where no catalogue knows the archive. */
   record: ListedBackup | null;
   /** Path of the manifest; null where there is none that can be read. */
@@ -41,7 +46,11 @@ export async function findEntries(
       { hint: "Give a backup's id (`duckback backup list`) or the path of an archive." },
     );
   }
-  return { archive, record, manifest: await usableManifest(ctx, archive) };
+  const { archives } = record !== null
+    ? await chainOf(ctx, record)
+    : await chainOfFile(ctx, archive);
+  if (archives.earlier.size > 0) requireManifest(archive);
+  return { archive, archives, record, manifest: await usableManifest(ctx, archive) };
 }
 
 async function usableManifest(ctx: Context, archive: string): Promise<string | null> {

@@ -1,8 +1,9 @@
 /** Trees in which databases are looked for: on disk, or still in an archive. */
 import { join } from "node:path";
-import { SeekReader } from "../archive/seek_reader.ts";
+import { type Archives, ChainReader } from "../archive/chain_reader.ts";
 import type { ManifestEntry } from "../core/model.ts";
 import * as posix from "../posix/mod.ts";
+import { chainOf } from "./chain.ts";
 import type { Context } from "./context.ts";
 import { type FileTree, mayTell } from "./data_version.ts";
 import { visitIncoming } from "./incoming.ts";
@@ -48,7 +49,8 @@ function read(path: string, most: number): Uint8Array<ArrayBuffer> | null {
  */
 export async function treesInArchive(ctx: Context, plan: RollbackPlan): Promise<FileTree[]> {
   const { record, targets } = plan;
-  const trees = targets.map(() => new ArchivedTree(record.backup_path, ctx.signal));
+  const { archives } = await chainOf(ctx, record);
+  const trees = targets.map(() => new ArchivedTree(archives, ctx.signal));
   await visitIncoming(ctx, record, targets, (entry, live, n) => {
     if (mayTell(entry.path)) trees[n].add(entry, live.slice(targets[n].live.length + 1));
   });
@@ -59,7 +61,7 @@ class ArchivedTree implements FileTree {
   readonly #directories = new Map<string, Map<string, "directory" | "other">>();
   readonly #files = new Map<string, ManifestEntry>();
 
-  constructor(readonly archive: string, readonly signal: AbortSignal) {}
+  constructor(readonly archives: Archives, readonly signal: AbortSignal) {}
 
   add(entry: ManifestEntry, path: string): void {
     this.#files.set(path, entry);
@@ -87,7 +89,7 @@ class ArchivedTree implements FileTree {
       got += Math.min(part.length, bytes.length - got);
     };
     try {
-      using reader = new SeekReader(this.archive, this.signal);
+      using reader = new ChainReader(this.archives, this.signal);
       if (!reader.seeks) return null;
       await reader.read(entry, {
         entry() {},

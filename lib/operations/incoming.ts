@@ -5,6 +5,7 @@ import type { BackupRecord, ManifestEntry } from "../core/model.ts";
 import { manifestPath } from "../repository/naming.ts";
 import { exists } from "../repository/pending_archive.ts";
 import type { Context } from "./context.ts";
+import { requireManifest } from "./extract_backup.ts";
 import type { RollbackTarget } from "./rollback_plan.ts";
 
 /**
@@ -43,7 +44,10 @@ export async function visitIncoming(
 }
 
 async function* batchesOf(ctx: Context, record: BackupRecord): AsyncGenerator<ManifestEntry[]> {
-  const manifest = manifestPath(record.backup_path);
+  const incremental = record.backup_type === "INCREMENTAL";
+  const manifest = incremental
+    ? requireManifest(record.backup_path)
+    : manifestPath(record.backup_path);
   if (exists(manifest)) {
     const { readManifest } = await import("../catalog/manifest.ts");
     yield* readManifest(manifest);

@@ -3,22 +3,36 @@ import { DuckbackError } from "../core/errors.ts";
 import type { BackupRecord } from "../core/model.ts";
 import { exists } from "../repository/pending_archive.ts";
 import { readSidecar } from "../repository/sidecar.ts";
+import { chainProblem } from "./chain.ts";
 import type { Context } from "./context.ts";
 import { withCatalog } from "./context.ts";
 
 /** A record and whether its archive is on disk now. */
-export type ListedBackup = BackupRecord & { file_exists: boolean };
+export type ListedBackup = BackupRecord & {
+  file_exists: boolean;
+  /** Of an incremental backup: what is wrong with one that it needs; missing where nothing is. */
+  chain_problem?: string;
+};
 
 /** All backups of `--stack` (or of all stacks), newest first. */
 export async function listBackups(ctx: Context): Promise<ListedBackup[]> {
   const filter = ctx.stack === null ? {} : { stack: ctx.stack };
   const records = await withCatalog(ctx, (catalog) => catalog.backups.list(filter));
-  return records.map(asListed);
+  return withChains(records);
+}
+
+/** `records` are all of their stacks. */
+export function withChains(records: BackupRecord[]): ListedBackup[] {
+  const listed = records.map(asListed);
+  return listed.map((backup) => {
+    const chain_problem = chainProblem(backup, listed);
+    return chain_problem === null ? backup : { ...backup, chain_problem };
+  });
 }
 
 /** All backups of all stacks, newest first. */
 export async function allBackups(ctx: Context): Promise<ListedBackup[]> {
-  return (await withCatalog(ctx, (catalog) => catalog.backups.list())).map(asListed);
+  return withChains(await withCatalog(ctx, (catalog) => catalog.backups.list()));
 }
 
 /** One backup; raises NO_SUCH_BACKUP. */
@@ -33,7 +47,9 @@ export async function findBackup(ctx: Context, id: number): Promise<ListedBackup
       },
     );
   }
-  return asListed(record);
+  if (record.backup_type !== "INCREMENTAL") return asListed(record);
+  const all = await withCatalog(ctx, ({ backups }) => backups.list({ stack: record.stack }));
+  return withChains(all).find((other) => other.id === id)!;
 }
 
 /** A row still `running` whose archive and sidecar are complete is shown as what it has become. */
@@ -58,5 +74,5 @@ export function canSee(path: string): boolean {
 /** True where a backup can be restored from: it ended well enough and its archive is there and sound. */
 export function isRestorable(record: ListedBackup): boolean {
   return (record.status === "completed" || record.status === "partial") &&
-    record.file_exists && record.verify_status !== "failed";
+    record.file_exists && record.verify_status !== "failed" && record.chain_problem === undefined;
 }

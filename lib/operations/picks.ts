@@ -1,5 +1,6 @@
 /** Which entries of an archive paths and globs pick, and what else must be read for them. */
 import { BLOCK_BYTES } from "../archive/codec.ts";
+import { walkOrder } from "../archive/walk_log.ts";
 import type { ManifestEntry } from "../core/model.ts";
 import type { Context } from "./context.ts";
 import { type Entries, noSuchPath, rowsOf } from "./entries.ts";
@@ -57,7 +58,7 @@ export async function pick(
   rows.push(...await rowsAt(ctx, entries, parents));
   return {
     ...{ wanted, picked, bytes },
-    rows: rows.sort(byPlace),
+    rows: rows.sort(orderOf(entries)),
     sources: await linked(ctx, entries, rows),
   };
 }
@@ -92,7 +93,13 @@ async function linked(ctx: Context, entries: Entries, rows: ManifestEntry[]) {
   const picked = new Set(rows.map((row) => row.path));
   const links = rows.flatMap((row) => row.type === "hardlink" ? [row.link!] : []);
   const missing = [...new Set(links)].filter((path) => !picked.has(path));
-  return (await rowsAt(ctx, entries, missing)).sort(byPlace);
+  return (await rowsAt(ctx, entries, missing)).sort(orderOf(entries));
+}
+
+/** In which order they are read; parents come before what lies in them. */
+function orderOf({ archives }: Entries) {
+  if (archives.earlier.size === 0) return byPlace;
+  return (a: ManifestEntry, b: ManifestEntry) => walkOrder(a.path, b.path);
 }
 
 function byPlace(a: ManifestEntry, b: ManifestEntry): number {

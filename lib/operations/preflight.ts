@@ -1,10 +1,11 @@
 /** Checks that a backup can work, before any service is touched. */
 import { dirname } from "node:path";
 import { measure } from "../archive/measure.ts";
+import type { Totals } from "../archive/totals.ts";
 import { DuckbackError } from "../core/errors.ts";
 import { formatBytes } from "../core/units.ts";
 import * as posix from "../posix/mod.ts";
-import { type BackupPlan, neverArchived } from "./backup_plan.ts";
+import { type BackupPlan, neverArchived, runs } from "./backup_plan.ts";
 import type { Context } from "./context.ts";
 import { note, phase, withCatalog } from "./context.ts";
 
@@ -25,7 +26,7 @@ export interface Estimate {
 export async function preflight(ctx: Context, plan: BackupPlan): Promise<Estimate> {
   phase(ctx, "measure", "Looking at what there is to back up");
   if (plan.sources.length + plan.dumps.length === 0) throw nothing(plan);
-  const found = await measure({
+  const found = countedBefore(plan) ?? await measure({
     sources: plan.sources,
     exclude: plan.exclude,
     skip_paths: neverArchived(ctx, plan),
@@ -42,6 +43,14 @@ export async function preflight(ctx: Context, plan: BackupPlan): Promise<Estimat
   };
   checkSpace(ctx, plan, estimate);
   return estimate;
+}
+
+/** Of an incremental backup, what its parent came to: nobody waits for more than a look at what changed. */
+function countedBefore({ parent, stack, request }: BackupPlan): Totals | null {
+  if (parent === null || parent.file_count === null || parent.source_bytes === null) return null;
+  // Services that would be stopped first are to find out now what cannot be read.
+  if (runs(stack) && !request.precopy) return null;
+  return { files: parent.file_count, bytes: parent.source_bytes, entries: parent.file_count + 1 };
 }
 
 function nothing(plan: BackupPlan): DuckbackError {
@@ -87,7 +96,7 @@ function checkSpace(ctx: Context, plan: BackupPlan, estimate: Estimate) {
       },
     );
   }
-  if (estimate.archive_bytes === null && free < estimate.bytes) {
+  if (estimate.archive_bytes === null && plan.parent === null && free < estimate.bytes) {
     note(
       ctx,
       `${formatBytes(free)} free for ${

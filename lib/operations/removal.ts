@@ -3,6 +3,7 @@
  * and sidecars. A journal knows them all from before the first row goes, so that a run that dies in
  * between leaves no file that nobody knows of.
  */
+import { ancestorsOf } from "../core/chain.ts";
 import { asDuckbackError, type DuckbackError, throwIfAborted } from "../core/errors.ts";
 import type { BackupRecord } from "../core/model.ts";
 import type { DoomedBackup } from "../repository/journal.ts";
@@ -42,6 +43,7 @@ export async function removeBackups(
   try {
     for (const record of doomed) {
       throwIfAborted(ctx.signal);
+      if (isNeeded(record, removal, all)) continue;
       await withCatalog(ctx, (catalog) => catalog.backups.delete(record.id));
       try {
         if (owners.has(record)) removeFiles(record.backup_path);
@@ -55,6 +57,13 @@ export async function removeBackups(
     journal.finish();
   }
   return removal;
+}
+
+/** True where what could not be removed needs it. */
+function isNeeded({ id }: BackupRecord, { failures }: Removal, all: BackupRecord[]): boolean {
+  return failures.some(({ record }) =>
+    ancestorsOf(all, record.id).ancestors.some((ancestor) => ancestor.id === id)
+  );
 }
 
 /** A run that failed left no archive: what has its path now belongs to somebody else. */

@@ -1,6 +1,6 @@
 /** `restore`: takes a backup, or parts of it, out to a directory beside the live stack. */
 import { dirname } from "node:path";
-import { extractArchive, type ExtractOptions, type ExtractReport } from "../archive/extract.ts";
+import type { ExtractOptions, ExtractReport } from "../archive/extract.ts";
 import type { Overwrite } from "../archive/overwrite.ts";
 import { isOurs, readThrough } from "../archive/read_through.ts";
 import { verifyArchive } from "../archive/verify.ts";
@@ -10,14 +10,16 @@ import * as posix from "../posix/mod.ts";
 import { diskError } from "../repository/durable.ts";
 import { exists } from "../repository/pending_archive.ts";
 import { audited } from "./audit.ts";
+import { chainOf, chainOfFile } from "./chain.ts";
 import type { Context } from "./context.ts";
 import { keepingCatalog, phase } from "./context.ts";
 import { beginExclusive } from "./exclusive.ts";
+import { extractFrom } from "./extract_backup.ts";
 import { findBackup } from "./list.ts";
 import { ownerChoice } from "./owner_choice.ts";
 import { archivePath } from "./patterns.ts";
 import { restorePaths } from "./restore_paths.ts";
-import { proveArchive, requireRestorable } from "./verify.ts";
+import { proveArchive, proveEarlier, requireRestorable } from "./verify.ts";
 
 export interface RestoreRequest {
   /** A backup's id, or the path of an archive that no catalogue knows. */
@@ -98,10 +100,10 @@ async function restoreAll(
   request: RestoreRequest,
   options: (max_bytes: number | undefined) => ExtractOptions,
 ) {
-  const { archive, backup_id, max_bytes } = await checked(ctx, request.from);
+  const { archive, archives, backup_id, max_bytes } = await checked(ctx, request.from);
   makeRoom(request, max_bytes ?? 0);
   phase(ctx, "extract", `Extracting to ${request.target}`);
-  const report = await extractArchive(archive, options(max_bytes));
+  const report = await extractFrom(archives, options(max_bytes));
   return { archive, backup_id, report };
 }
 
@@ -112,16 +114,19 @@ export async function checked(ctx: Context, from: number | string) {
     requireRestorable(record);
     await proveArchive(ctx, record);
     const max_bytes = record.source_bytes ?? undefined;
-    return { archive: record.backup_path, backup_id: record.id, max_bytes, record };
+    const { archives } = await chainOf(ctx, record);
+    return { archive: record.backup_path, archives, backup_id: record.id, max_bytes, record };
   }
   if (!exists(from)) {
     throw new DuckbackError("ARCHIVE_MISSING", `Cannot read archive "${from}": it does not exist`, {
       hint: "Give a backup's id (`duckback backup list`) or the path of an archive.",
     });
   }
+  const chain = await chainOfFile(ctx, from);
+  await proveEarlier(ctx, chain);
   phase(ctx, "verify", `Reading ${from}`);
   const max_bytes = await readInFull(ctx, from);
-  return { archive: from, backup_id: null, max_bytes, record: null };
+  return { archive: from, archives: chain.archives, backup_id: null, max_bytes, record: null };
 }
 
 /** Reads an archive that no catalogue knows; the bytes of content in it where duckback did not make it. */

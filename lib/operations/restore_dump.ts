@@ -1,6 +1,6 @@
 /** `restore --dump`: feeds a database's dump back to the service it came from, by the database's own tool. */
 import { join } from "node:path";
-import { extractArchive } from "../archive/extract.ts";
+import type { Archives } from "../archive/chain_reader.ts";
 import { DuckbackError } from "../core/errors.ts";
 import type { BackupMetadata, DumpRecord } from "../core/model.ts";
 import { restoreScript } from "../docker/dump_scripts.ts";
@@ -17,6 +17,7 @@ import type { Context } from "./context.ts";
 import { keepingCatalog, note, openJournal, phase } from "./context.ts";
 import { checkDump } from "./dumps.ts";
 import { beginExclusive } from "./exclusive.ts";
+import { extractFrom } from "./extract_backup.ts";
 import { findBackup } from "./list.ts";
 import { restoreRedis } from "./restore_redis.ts";
 import { checked } from "./restore.ts";
@@ -80,7 +81,7 @@ export async function restoreDump(
     params: { ...request },
   };
   return await audited(ctx, action, async () => {
-    const { archive, backup_id, max_bytes, record } = await checked(ctx, request.from);
+    const { archive, archives, backup_id, max_bytes, record } = await checked(ctx, request.from);
     const metadata = record?.backup_metadata ?? await describedBy(archive);
     const found = await find(ctx, metadata, request.service, request.from);
     const journal = openJournal(ctx, {
@@ -92,7 +93,7 @@ export async function restoreDump(
     try {
       const notes = await withDump(
         ctx,
-        { archive, max_bytes, dump: found.dump },
+        { archives, max_bytes, dump: found.dump },
         journal,
         (path) => feed(ctx, found, path, journal),
       );
@@ -148,14 +149,14 @@ async function find(
 /** Takes the dump out to a private file, checks it, hands its path on, and removes it. */
 async function withDump<T>(
   ctx: Context,
-  { archive, max_bytes, dump }: { archive: string; max_bytes?: number; dump: DumpRecord },
+  { archives, max_bytes, dump }: { archives: Archives; max_bytes?: number; dump: DumpRecord },
   journal: JournalFile,
   use: (path: string) => Promise<T>,
 ): Promise<T> {
   using spool = Spool.create(ctx.home, null, journal);
   const path = join(spool.dir, "dump");
   phase(ctx, "extract", `Taking ${dump.path} out of the archive`);
-  const report = await extractArchive(archive, {
+  const report = await extractFrom(archives, {
     routes: [{ from: dump.path, to: path }],
     max_bytes,
     progress: ctx.progress,

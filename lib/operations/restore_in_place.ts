@@ -3,7 +3,7 @@
  * rollback keeps it: `rollback --undo` takes it back. Services go on unless it is asked to stop them.
  */
 import { dirname, join } from "node:path";
-import { extractArchive, type ExtractReport } from "../archive/extract.ts";
+import type { ExtractReport } from "../archive/extract.ts";
 import { extractPicked } from "../archive/pick.ts";
 import { asDuckbackError, DuckbackError, throwIfAborted } from "../core/errors.ts";
 import * as posix from "../posix/mod.ts";
@@ -15,6 +15,7 @@ import type { Context } from "./context.ts";
 import { openJournal, phase } from "./context.ts";
 import { type Entries, findEntries } from "./entries.ts";
 import { beginExclusive } from "./exclusive.ts";
+import { extractFrom } from "./extract_backup.ts";
 import { archivePath, isBelow, Patterns } from "./patterns.ts";
 import { pick } from "./picks.ts";
 import { planNow, Quiesced } from "./quiesced.ts";
@@ -175,9 +176,9 @@ async function stage(
     wanted: picks.picked,
   };
   const report = picks.rows === null
-    ? await extractArchive(entries.archive, options)
+    ? await extractFrom(entries.archives, options)
     : await extractPicked(
-      entries.archive,
+      entries.archives,
       picks.rows.filter((row) => picks.picked(row.path)),
       { ...options, sources: picks.sources },
     );

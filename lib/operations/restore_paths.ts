@@ -1,12 +1,13 @@
 /** The part of `restore` that takes paths and globs: out of their blocks, or reading the archive through. */
 import { join } from "node:path";
-import { extractArchive, type ExtractOptions, type ExtractReport } from "../archive/extract.ts";
+import type { ExtractOptions, ExtractReport } from "../archive/extract.ts";
 import { extractPicked } from "../archive/pick.ts";
 import { stripped } from "../archive/routes.ts";
 import { statxIfExists } from "../posix/mod.ts";
 import type { Context } from "./context.ts";
 import { phase } from "./context.ts";
 import { type Entries, findEntries } from "./entries.ts";
+import { extractFrom } from "./extract_backup.ts";
 import { Patterns } from "./patterns.ts";
 import { pick, type Picks } from "./picks.ts";
 import type { RestoreRequest } from "./restore.ts";
@@ -43,7 +44,7 @@ export async function restorePaths(
 }
 
 async function extract(
-  { archive, record }: Entries,
+  { archives, record }: Entries,
   { rows, sources, wanted, picked }: Picks,
   { target, strip }: RestoreRequest,
   steps: PathsSteps,
@@ -51,10 +52,10 @@ async function extract(
   // A directory above what is picked gets its metadata where it is made, and stays as it is else.
   const takes = (path: string) => wanted(path) && (picked(path) || !isThere(target, path, strip));
   const options = steps.options(record?.source_bytes ?? undefined);
-  if (rows === null) return await extractArchive(archive, { ...options, wanted: takes });
+  if (rows === null) return await extractFrom(archives, { ...options, wanted: takes });
   const taken = rows.filter((row) => takes(row.path));
   const paths = new Set(taken.map((row) => row.path));
-  return await extractPicked(archive, taken, {
+  return await extractPicked(archives, taken, {
     ...options,
     sources,
     wanted: (path) => paths.has(path),

@@ -156,6 +156,8 @@ function problems(
     if (!backup.file_exists) found.push(`The archive of backup ${backup.id} is missing.`);
     else if (backup.verify_status === "failed") {
       found.push(`The archive of backup ${backup.id} is damaged.`);
+    } else if (backup.chain_problem !== undefined) {
+      found.push(`Backup ${backup.id} cannot be restored: ${backup.chain_problem}.`);
     }
   }
   for (const container of stack.containers) {

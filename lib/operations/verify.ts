@@ -1,17 +1,19 @@
 /** `backup verify`: an archive is what its record says, by its hash or read back in full. */
 import { matchArchive } from "../archive/hash_file.ts";
 import { verifyArchive, type VerifyOptions, type VerifyReport } from "../archive/verify.ts";
-import { asDuckbackError, DuckbackError } from "../core/errors.ts";
+import { asDuckbackError, DuckbackError, type ErrorData } from "../core/errors.ts";
 import type { BackupRecord, VerifyLevel } from "../core/model.ts";
 import { exists } from "../repository/pending_archive.ts";
 import { manifestPath } from "../repository/naming.ts";
 import { readSidecar, writeSidecar } from "../repository/sidecar.ts";
 import { audited } from "./audit.ts";
+import { type Chain, chainOf } from "./chain.ts";
+import { checkChain } from "./check_chain.ts";
 import { collectGarbage } from "../core/memory.ts";
 import type { Context } from "./context.ts";
 import { keepingCatalog, note, phase, withCatalog } from "./context.ts";
 import { beginExclusive } from "./exclusive.ts";
-import { findBackup } from "./list.ts";
+import { findBackup, type ListedBackup } from "./list.ts";
 import { checkQuickly } from "./quick_check.ts";
 
 export interface VerifyRequest {
@@ -28,7 +30,7 @@ export interface VerifyResult {
   /** What was done: at least what was asked for. */
   level: VerifyLevel;
   ok: boolean;
-  error: { code: string; message: string; hint: string | null } | null;
+  error: ErrorData | null;
   /** What is not as it should be beside an archive that is sound. */
   problems: string[];
   /** Null where the archive was not read through. */
@@ -49,7 +51,7 @@ export async function verifyBackups(ctx: Context, request: VerifyRequest): Promi
   return await audited(ctx, action, async () => {
     const results: VerifyResult[] = [];
     for (const record of await chosen(ctx, request)) {
-      results.push(await verifyOne(ctx, record, request.level));
+      results.push(await verifyOne(ctx, record, request.level, request.id !== null));
     }
     return results;
   }, (results) => {
@@ -76,11 +78,15 @@ function filterOf(ctx: Context) {
   return ctx.stack === null ? {} : { stack: ctx.stack };
 }
 
-/** Checks one archive and stores the verdict. Raises only INTERRUPTED. */
+/**
+ * Checks one archive and stores the verdict; `with_chain` those that it needs first, each with a verdict
+ * of its own. Raises only INTERRUPTED.
+ */
 export async function verifyOne(
   ctx: Context,
   record: BackupRecord,
   asked: VerifyLevel = "full",
+  with_chain = false,
 ): Promise<VerifyResult> {
   const level = levelFor(record, asked);
   let report: CheckReport | null = null;
@@ -99,6 +105,7 @@ export async function verifyOne(
   }
   const at = ctx.now().toISOString();
   await storeVerdict(ctx, record, { ok: error === null, level, at });
+  if (error === null) error = await chainError(ctx, record, level, with_chain);
   return {
     id: record.id,
     backup_name: record.backup_name,
@@ -111,6 +118,28 @@ export async function verifyOne(
     bytes: report?.bytes ?? null,
     verified_at: at,
   };
+}
+
+/** What is wrong with the archives that a backup needs; its own is sound. Raises INTERRUPTED. */
+async function chainError(
+  ctx: Context,
+  record: BackupRecord,
+  level: VerifyLevel,
+  read: boolean,
+): Promise<DuckbackError | null> {
+  if (record.backup_type !== "INCREMENTAL") return null;
+  try {
+    await checkChain(ctx, record, async (earlier) => {
+      if (!read) return;
+      const { ok, error } = await verifyOne(ctx, earlier, level);
+      if (!ok) throw DuckbackError.fromData(error!);
+    });
+    return null;
+  } catch (cause) {
+    const error = asDuckbackError(cause);
+    if (error.code === "INTERRUPTED") throw error;
+    return error;
+  }
 }
 
 /** Only a check as thorough as the one that failed takes its verdict back. */
@@ -157,16 +186,19 @@ export async function checkArchive(ctx: Context, record: BackupRecord): Promise<
       sha256: record.backup_hash,
       manifest,
       progress: ctx.progress,
-      totals: { files: record.file_count ?? 0, bytes: record.source_bytes ?? 0 },
+      totals: totalsOf(record),
       signal: ctx.signal,
     });
   const path = manifestPath(record.backup_path);
   if (!exists(path)) {
     return { ...await check(undefined), problems: [`its manifest "${path}" is not there`] };
   }
-  const { isUnreadable, readManifest } = await import("../catalog/manifest.ts");
+  const { isUnreadable, readManifest, readOwnRows } = await import("../catalog/manifest.ts");
+  const rows = record.backup_type === "INCREMENTAL"
+    ? readOwnRows(path, record.backup_name)
+    : readManifest(path);
   try {
-    return { ...await check(readManifest(path)), problems: [] };
+    return { ...await check(rows), problems: [] };
   } catch (cause) {
     if (!isUnreadable(cause)) throw cause;
     note(ctx, `${cause.message}: the archive is checked without it.`, "warning");
@@ -174,11 +206,34 @@ export async function checkArchive(ctx: Context, record: BackupRecord): Promise<
   }
 }
 
+/** What the archive itself holds. */
+function totalsOf({ backup_metadata, file_count, source_bytes }: BackupRecord) {
+  return backup_metadata?.stored ?? { files: file_count ?? 0, bytes: source_bytes ?? 0 };
+}
+
 /**
  * Makes sure that nothing is taken from a damaged archive: one that was read back in full once must
  * still be the same to the bit, any other is read in full now. Raises what `checkArchive` does.
  */
 export async function proveArchive(ctx: Context, record: BackupRecord): Promise<void> {
+  await proveEarlier(ctx, await chainOf(ctx, record));
+  await proveOne(ctx, record);
+}
+
+/** The same of the archives that a backup was made against. */
+export async function proveEarlier(ctx: Context, { archives, links, records }: Chain) {
+  for (const [i, { backup_name, sha256 }] of links.entries()) {
+    const record = records[i];
+    const path = archives.earlier.get(backup_name)!;
+    if (record !== null && record.backup_path === path) await proveOne(ctx, record);
+    else {
+      phase(ctx, "verify", `Checking the SHA-256 of ${backup_name}`);
+      await matchArchive(path, sha256, { progress: ctx.progress, signal: ctx.signal });
+    }
+  }
+}
+
+async function proveOne(ctx: Context, record: BackupRecord): Promise<void> {
   const read = record.verify_status === "passed" && record.verify_level !== "quick";
   if (!read || record.backup_hash === null) {
     return void await checkArchive(ctx, record);
@@ -203,8 +258,15 @@ export function requireReadable(record: BackupRecord) {
 }
 
 /** The same, and ARCHIVE_CORRUPT where its last verification failed: nothing is taken from it. */
-export function requireRestorable(record: BackupRecord) {
+export function requireRestorable(record: BackupRecord & Pick<ListedBackup, "chain_problem">) {
   requireReadable(record);
+  if (record.chain_problem !== undefined) {
+    throw new DuckbackError(
+      "ARCHIVE_MISSING",
+      `Cannot use backup ${record.id}: ${record.chain_problem}`,
+      { hint: "Bring that back, or choose another one: duckback backup list" },
+    );
+  }
   if (record.verify_status !== "failed") return;
   throw new DuckbackError(
     "ARCHIVE_CORRUPT",

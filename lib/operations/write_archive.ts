@@ -1,4 +1,5 @@
 /** Where a backup's bytes go (a file of the repository or standard output), and the writing of them. */
+import type { Parent } from "../archive/archive_options.ts";
 import type { Rewritable } from "../archive/cut_out.ts";
 import { ArchiveRun } from "../archive/create.ts";
 import { DuckbackError } from "../core/errors.ts";
@@ -90,7 +91,7 @@ export function beginArchive(
   plan: BackupPlan,
   running: RunningRecord,
   output: Output,
-  estimate: Estimate,
+  { estimate, parent }: { estimate: Estimate; parent?: Parent },
 ): Promise<ArchiveRun> {
   const json = (value: unknown) => new TextEncoder().encode(JSON.stringify(value, null, 1) + "\n");
   return ArchiveRun.begin({
@@ -106,6 +107,7 @@ export function beginArchive(
     last: (found) => json(running.lastEntry(found, ctx.now())),
     write: (bytes) => output.write(bytes),
     ...output.two_pass,
+    parent,
     onEntry: (entry) => output.manifest?.append(manifestLine(entry)),
     progress: ctx.progress,
     totals: estimate,

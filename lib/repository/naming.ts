@@ -72,6 +72,16 @@ export function notesPath(archive: string): string {
   return `${stem(archive)}.notes.partial`;
 }
 
+/** Rows of the manifest of the backup that an incremental one is made against: for a moment. */
+export function parentRowsPath(archive: string): string {
+  return `${stem(archive)}.parent.partial`;
+}
+
+/** Numbers of those rows that do not hold any more. */
+export function droppedRowsPath(archive: string): string {
+  return `${stem(archive)}.dropped.partial`;
+}
+
 /** Directory of dumps on their way into an archive. */
 export function spoolPath(archive: string): string {
   return `${stem(archive)}.spool`;
@@ -86,6 +96,8 @@ export function archiveFiles(archive: string): string[] {
     manifestPath(archive),
     manifestRowsPath(archive),
     notesPath(archive),
+    parentRowsPath(archive),
+    droppedRowsPath(archive),
     spoolPath(archive),
   ];
 }

@@ -1,9 +1,11 @@
 /** What a run leaves beside an archive that it did not finish. */
 import { removeQuietly } from "./durable.ts";
 import {
+  droppedRowsPath,
   manifestPath,
   manifestRowsPath,
   notesPath,
+  parentRowsPath,
   partialPath,
   sidecarPath,
   spoolPath,
@@ -16,6 +18,8 @@ export function removeTraces(archive: string): void {
   removeQuietly(partialPath(archive));
   removeQuietly(manifestRowsPath(archive));
   removeQuietly(notesPath(archive));
+  removeQuietly(parentRowsPath(archive));
+  removeQuietly(droppedRowsPath(archive));
   removeSpool(spoolPath(archive));
   removeQuietly(`${sidecarPath(archive)}.tmp`);
   if (exists(archive)) return;

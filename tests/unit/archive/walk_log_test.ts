@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { WalkLog, walkOrder } from "../../../lib/archive/walk_log.ts";
+import { encodePath } from "../../../lib/core/paths.ts";
 import { cString } from "../../../lib/posix/c_string.ts";
 import { AT_FDCWD } from "../../../lib/posix/libc.ts";
 import { StatView } from "../../../lib/posix/stat.ts";
@@ -37,7 +38,8 @@ Deno.test(
       const counted = { files: i % 2, entries: 1, bytes: i * 1e10 };
       const span = { start: i * 1e9, end: i * 1e9 + 512 };
       const logged = { path: path(i), source: i % 3, span, counted, row: i * 2, was: WAS[i % 5] };
-      places.push(log.add(logged, stat, i % 5 !== 0));
+      const link = i % 7 === 0 ? encodePath(path(i + 1)) : null;
+      places.push(log.add(logged, stat, i % 5 !== 0, link));
     }
     for (let i = 0; i < count; i += 999) log.move(places[i], { start: 5, end: 6 });
     log.rewind();
@@ -50,6 +52,7 @@ Deno.test(
         span: i % 999 === 0 ? { start: 5, end: 6 } : { start: i * 1e9, end: i * 1e9 + 512 },
         counted: { files: i % 2, entries: 1, bytes: i * 1e10 },
       });
+      assert.ok(log.linksTo(i % 7 === 0 ? path(i + 1) : null));
     }
     assert.equal(log.next, null);
   }),
@@ -78,7 +81,7 @@ Deno.test(
       look();
       const span = { start: 0, end: 512 };
       const counted = { files: 1, entries: 1, bytes: 4 };
-      log.add({ path: "f", source: 0, span, counted, row: -1, was: null }, stat, true);
+      log.add({ path: "f", source: 0, span, counted, row: -1, was: null }, stat, true, null);
       log.rewind();
       change();
       look();

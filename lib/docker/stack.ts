@@ -59,6 +59,8 @@ export interface StackOptions {
   /** Absolute paths to back up besides. */
   extraSources: string[];
   anonymousVolumes?: boolean;
+  /** Goes by the containers alone, as if there were no compose files. */
+  withoutFiles?: boolean;
 }
 
 /**
@@ -71,7 +73,9 @@ export async function discoverStack(options: StackOptions): Promise<Stack> {
   let work_dir = realPath(options.workDir).real;
   const asked = normalizeProjectName(options.name ?? "") || undefined;
   const load = (dir: string, given = files, env_files = envFiles) =>
-    loadCompose({ workDir: dir, files: given, envFiles: env_files, env, name: asked });
+    options.withoutFiles
+      ? Promise.resolve(null)
+      : loadCompose({ workDir: dir, files: given, envFiles: env_files, env, name: asked });
   let compose = await load(work_dir);
   const name = compose?.name ?? asked ?? projectNameOf(work_dir);
   const found: FoundProject = engine

@@ -121,10 +121,17 @@ export interface BackupPlan {
   held: BackupMetadata["consistency"];
 }
 
-/** Decides; touches nothing but the backup directory, which it makes if it is missing. */
-export async function planBackup(ctx: Context, request: BackupRequest): Promise<BackupPlan> {
+/**
+ * Decides; touches nothing but the backup directory, which it makes if it is missing. A `known` stack is not
+ * looked for: its files may be what is to be mended.
+ */
+export async function planBackup(
+  ctx: Context,
+  request: BackupRequest,
+  known?: { stack: Stack; engine: Engine | null },
+): Promise<BackupPlan> {
   const { settings, explicit } = await effectiveSettings(ctx);
-  const { stack: found, engine } = await findStack(ctx, {
+  const { stack: found, engine } = known ?? await findStack(ctx, {
     sources: request.sources,
     anonymous_volumes: request.anonymous_volumes,
     need_engine: true,

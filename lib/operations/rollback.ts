@@ -23,7 +23,7 @@ import { liveChanges } from "./live_changes.ts";
 import { mergeLive } from "./merge.ts";
 import { planNow, Quiesced } from "./quiesced.ts";
 import { planRollback, type RollbackPlan, safetyPlan } from "./rollback_plan.ts";
-import { requireRoom, roomNeeded } from "./rollback_room.ts";
+import { requireRoom, roomNeeded, safetyFailed, withSafety } from "./rollback_room.ts";
 import { dropStaging, stage } from "./stage.ts";
 import { swapIn, swapOut } from "./swap.ts";
 import { type Difference, refuseBreaking } from "./then_and_now.ts";
@@ -87,7 +87,7 @@ export async function rollback(ctx: Context, request: RollbackRequest): Promise<
 /** Raises DISK_FULL where what will lie beside the live trees does not fit. */
 async function requireSpace(ctx: Context, plan: RollbackPlan, merge: boolean) {
   const kept = merge ? (await liveChanges(ctx, plan, merge)).only_live : [];
-  requireRoom(await roomNeeded(ctx, plan, kept), plan.record.id);
+  requireRoom(await withSafety(ctx, plan, await roomNeeded(ctx, plan, kept)), plan.record.id);
 }
 
 /**
@@ -213,13 +213,7 @@ async function makeSafetyBackup(
     if (backup.status === "completed" || request.force) return backup;
     throw new DuckbackError("SAFETY_FAILED", `it is ${backup.status}: ${problems.join("; ")}`);
   } catch (cause) {
-    const error = asDuckbackError(cause);
-    if (error.code === "INTERRUPTED") throw error;
-    throw new DuckbackError(
-      "SAFETY_FAILED",
-      `Cannot make the safety backup: ${error.message}. Nothing was rolled back`,
-      { hint: error.hint ?? "Free space or repair what is named, then try again.", cause: error },
-    );
+    throw safetyFailed(cause);
   }
 }
 

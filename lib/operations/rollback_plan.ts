@@ -1,19 +1,19 @@
 /** What a rollback replaces, where it lies on this machine now, and what protects it. */
 import { join } from "node:path";
 import { readSelf } from "../archive/self.ts";
-import { DuckbackError } from "../core/errors.ts";
+import { asDuckbackError, DuckbackError } from "../core/errors.ts";
 import type { BackupMetadata, BackupRecord, Role, Source } from "../core/model.ts";
 import type { Engine } from "../docker/engine.ts";
 import type { QuiescePlan } from "../docker/quiesce.ts";
 import { refreshStack, type Stack } from "../docker/stack.ts";
 import * as posix from "../posix/mod.ts";
 import { type BackupPlan, DEFAULT_REQUEST, planBackup } from "./backup_plan.ts";
-import type { Context } from "./context.ts";
+import { type Context, note } from "./context.ts";
 import { mountPoints } from "./mounts.ts";
 import { sharedTargets } from "./label_findings.ts";
 import { planFor } from "./quiesced.ts";
 import { currentSettings } from "./settings.ts";
-import { findStack } from "./stacks.ts";
+import { findStack, type FoundStack } from "./stacks.ts";
 import { type Difference, thenAndNow } from "./then_and_now.ts";
 
 export interface RollbackTarget {
@@ -61,7 +61,7 @@ export async function planRollback(
       ...known,
       stack: known.engine ? await refreshStack(known.engine, known.stack) : known.stack,
     }
-    : await findStack(await placeOf(ctx, metadata), { need_engine: true });
+    : await stackOf(ctx, metadata);
   const wanted = metadata.sources.filter((source) => roles.includes(source.role));
   if (wanted.length === 0) throw nothingFits(record, metadata, roles);
   const targets: RollbackTarget[] = [];
@@ -90,6 +90,20 @@ export async function planRollback(
       ...sharedTargets(stack, targets.map((target) => target.live)),
     ],
   };
+}
+
+/** The stack; where its compose files cannot be read, which a rollback may mend, by its containers alone. */
+async function stackOf(ctx: Context, metadata: BackupMetadata): Promise<FoundStack> {
+  const here = await placeOf(ctx, metadata);
+  try {
+    return await findStack(here, { need_engine: true });
+  } catch (cause) {
+    const error = asDuckbackError(cause);
+    if (error.code !== "COMPOSE_INVALID" && error.code !== "COMPOSE_MISSING") throw cause;
+    note(ctx, `${error.message}. Going by the containers instead`, "warning");
+    const named = { ...here, stack: here.stack ?? metadata.project };
+    return await findStack(named, { need_engine: true, without_files: true });
+  }
 }
 
 /** A rollback replaces files; what a running database holds is replaced by `restore --dump` alone. */
@@ -259,14 +273,14 @@ export async function safetyPlan(
 ): Promise<BackupPlan | null> {
   const present = plan.targets.filter((target) => posix.statxIfExists(target.live) !== null);
   if (present.length === 0) return null;
-  const here = { ...ctx, work_dir: plan.stack.work_dir, stack: plan.stack.name };
-  const base = await planBackup(here, {
+  const request = {
     ...DEFAULT_REQUEST,
-    trigger: "safety",
+    trigger: "safety" as const,
     files_only: true,
-    quiesce: "none",
+    quiesce: "none" as const,
     description: `before the rollback to backup ${plan.record.id}`,
-  });
+  };
+  const base = await planBackup(ctx, request, plan);
   return {
     ...base,
     notes: [],

@@ -7,7 +7,7 @@ import { treesInArchive } from "./file_tree.ts";
 import { findBackup } from "./list.ts";
 import { liveChanges } from "./live_changes.ts";
 import { planRollback } from "./rollback_plan.ts";
-import { requireRoom, roomNeeded } from "./rollback_room.ts";
+import { requireRoom, roomNeeded, withSafety } from "./rollback_room.ts";
 import { databasesThenAndNow } from "./then_and_now.ts";
 import { requireRestorable } from "./verify.ts";
 
@@ -18,7 +18,7 @@ export async function planPreview(ctx: Context, id: number, roles: Role[], merge
   const plan = await planRollback(ctx, record, roles, { look_only: true });
   phase(ctx, "measure", "Comparing the backup with what is there");
   const { only_live, ...changes } = await liveChanges(ctx, plan, merge);
-  const space = await roomNeeded(ctx, plan, merge ? only_live : []);
+  const space = await withSafety(ctx, plan, await roomNeeded(ctx, plan, merge ? only_live : []));
   requireRoom(space, id);
   const trees = await treesInArchive(ctx, plan);
   const databases = await databasesThenAndNow(

@@ -1,11 +1,12 @@
 /** The space that a rollback needs beside the live trees, by file system: asked before it writes anything. */
 import { dirname } from "node:path";
-import { DuckbackError } from "../core/errors.ts";
+import { asDuckbackError, DuckbackError } from "../core/errors.ts";
 import { formatBytes } from "../core/units.ts";
 import * as posix from "../posix/mod.ts";
 import type { Context } from "./context.ts";
 import { visitIncoming } from "./incoming.ts";
-import type { RollbackPlan } from "./rollback_plan.ts";
+import { preflight } from "./preflight.ts";
+import { type RollbackPlan, safetyPlan } from "./rollback_plan.ts";
 import { howToSwap } from "./swap.ts";
 
 /** One file system. */
@@ -52,6 +53,41 @@ export async function roomNeeded(
     needed_bytes: Math.min(content, most) + rest,
     free_bytes: posix.freeSpace(path),
   }));
+}
+
+/**
+ * The same with the safety backup, as large as experience of the stack says; unchanged where there is
+ * nothing to save, or no experience. Raises what makes a backup impossible: SAFETY_FAILED.
+ */
+export async function withSafety(
+  ctx: Context,
+  plan: RollbackPlan,
+  rooms: Room[],
+): Promise<Room[]> {
+  const safety = await safetyPlan(ctx, plan, null);
+  if (!safety) return rooms;
+  const { archive_bytes } = await preflight(ctx, safety).catch((cause) => {
+    throw safetyFailed(cause);
+  });
+  const path = dirname(safety.path);
+  const { dev } = posix.statx(path, { follow: true });
+  const needed_bytes = (archive_bytes ?? 0) + safety.min_free_bytes;
+  const same = rooms.find((room) => posix.statx(room.path, { follow: true }).dev === dev);
+  if (!same) return [...rooms, { path, needed_bytes, free_bytes: posix.freeSpace(path) }];
+  return rooms.map((room) =>
+    room === same ? { ...room, needed_bytes: room.needed_bytes + needed_bytes } : room
+  );
+}
+
+/** Why there is no safety backup, and so no rollback. */
+export function safetyFailed(cause: unknown): DuckbackError {
+  const error = asDuckbackError(cause);
+  if (error.code === "INTERRUPTED") return error;
+  return new DuckbackError(
+    "SAFETY_FAILED",
+    `Cannot make the safety backup: ${error.message}. Nothing was rolled back`,
+    { hint: error.hint ?? "Free space or repair what is named, then try again.", cause: error },
+  );
 }
 
 /** Raises DISK_FULL, naming each file system where it does not fit. */

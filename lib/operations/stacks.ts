@@ -20,6 +20,8 @@ export interface FindOptions {
   anonymous_volumes?: boolean;
   /** Raise DOCKER_UNREACHABLE where the stack has services but no engine answers. */
   need_engine?: boolean;
+  /** By name and containers alone, compose files unread. */
+  without_files?: boolean;
 }
 
 /**
@@ -30,22 +32,23 @@ export async function findStack(ctx: Context, options: FindOptions = {}): Promis
   const place = locate(ctx);
   requireDirectory(place.work_dir);
   const { engine, error } = await tryConnect(ctx);
+  const { without_files = false } = options;
   const stack = await discoverStack({
     workDir: place.work_dir,
     name: place.name,
+    withoutFiles: without_files,
     files: place.files,
     env: ctx.env,
     engine,
     extraSources: (options.sources ?? []).map((path) => resolve(place.work_dir, path)),
     anonymousVolumes: options.anonymous_volumes ?? false,
   });
-  if (place.guessed && stack.containers.length === 0) await requireName(ctx, stack);
-  if (options.need_engine && !engine && stack.services.length > 0) {
+  const seen = stack.containers.length > 0 || without_files;
+  if (place.guessed && !seen) await requireName(ctx, stack);
+  if (options.need_engine && !engine && (stack.services.length > 0 || without_files)) {
     throw new DuckbackError(
       "DOCKER_UNREACHABLE",
-      `Cannot handle stack "${stack.name}": it has ${stack.services.length} services, but ${
-        lowerFirst(error!.message)
-      }`,
+      `Cannot handle stack "${stack.name}": it has services, but ${lowerFirst(error!.message)}`,
       { hint: error!.hint ?? undefined, cause: error },
     );
   }

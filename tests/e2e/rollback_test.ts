@@ -169,7 +169,8 @@ Deno.test("kill -9 while older trees are removed leaves none that nobody knows o
   const trace = ["strace", "-qq", "-f", "-o", "/dev/null", "-e", "trace=unlinkat"];
   const killed = await place.run(["rollback", "1", "--yes"], {
     cwd: dir,
-    wrap: [...trace, "-e", "inject=unlinkat:signal=KILL:when=1"],
+    // The first is a temporary file of the safety backup.
+    wrap: [...trace, "-e", "inject=unlinkat:signal=KILL:when=2"],
   });
   assert.notEqual(killed.code, 0);
   assert.ok(kept(dir).includes(first), "killed before the removal");
@@ -229,7 +230,7 @@ Deno.test("too little space on one of two file systems is told before anything i
       a.path.length < b.path.length ? 1 : -1
     );
     assert.equal(space.length, 2);
-    assert.ok(one.needed_bytes < 10_000 && one.needed_bytes < one.free_bytes);
+    assert.ok(one.needed_bytes < 20_000_000 && one.needed_bytes < one.free_bytes);
     assert.equal(other.path, join(dir, "data"));
     assert.deepEqual(names(dir), ["data", "small"], "nothing was made");
     assert.deepEqual(names(join(dir, "data")), ["big", "more"]);
@@ -393,3 +394,51 @@ for (const home of ["home", "var/lib/duck/home"]) {
     assert.deepEqual(names(join(dir, home, "journal")), []);
   });
 }
+
+Deno.test("no room for the safety backup is told before anything is extracted or stopped [case 28]", async () => {
+  await using place = new Place();
+  const dir = place.tree("shop", { a: "a" });
+  await sh("head -c 5000000 /dev/urandom > big", dir);
+  await place.ok(["backup", "create", "--no-verify"], { cwd: dir });
+  await sh("head -c 9000000 /dev/urandom > big", dir);
+  const before = await fingerprint(dir);
+  const disk = place.tree("disk", {});
+  await sh(`mount -t tmpfs -o size=8m tmpfs ${disk}`);
+  try {
+    await place.ok(["config", "set", "auto_backup_directory", disk]);
+    const args = ["--progress", "json", "rollback", "1", "--yes", "--json"];
+    const { json, stderr } = await place.run(args, { cwd: dir });
+    assert.equal(json.error.code, "SAFETY_FAILED");
+    assert.match(
+      json.error.message,
+      /8\.0 MiB free, about 9\.\d MiB needed.*Nothing was rolled back/,
+    );
+    assert.ok(!/"phase":"(extract|stop|safety)"/.test(stderr), stderr);
+    assert.equal((await place.run(["rollback", "1", "--dry-run"], { cwd: dir })).code, 1);
+    assert.equal(await fingerprint(dir), before);
+    assert.deepEqual(names(join(place.home, "journal")), []);
+  } finally {
+    await sh(`umount ${disk}`);
+  }
+  // On one file system both must fit: what comes in, and what is saved.
+  await place.ok(["config", "unset", "auto_backup_directory"]);
+  const dry = await place.ok(["rollback", "1", "--dry-run", "--json"], { cwd: dir });
+  assert.equal(dry.json.space.length, 1);
+  assert.ok(dry.json.space[0].needed_bytes > 14_000_000, dry.stdout);
+});
+
+Deno.test("a compose file that cannot be read any more is put back by a rollback", async () => {
+  await using place = new Place();
+  const compose = "services:\n  web:\n    image: none\n    volumes: ['./data:/data']\n";
+  const dir = place.tree("shop", { "docker-compose.yml": compose, "data/a": "then" });
+  await place.ok(["backup", "create", "--no-verify"], { cwd: dir });
+  await sh("echo 'services: [' > docker-compose.yml; echo now > data/a", dir);
+  assert.equal(
+    (await place.run(["status", "--json"], { cwd: dir })).json.error.code,
+    "COMPOSE_INVALID",
+  );
+  const { stderr } = await place.ok(["rollback", "1", "--rollback-data", "--yes"], { cwd: dir });
+  assert.match(stderr, /Going by the containers instead/);
+  assert.equal(Deno.readTextFileSync(join(dir, "docker-compose.yml")), compose);
+  assert.equal(Deno.readTextFileSync(join(dir, "data/a")), "then");
+});

@@ -138,7 +138,10 @@ Deno.test("an upgrade that works stays; one whose service is unwell goes back: f
 
   // A command that fails before it touches a container: the very same one runs.
   const { id } = await stack.container("site");
-  const failed = await site.upgrade("4", "echo half > app-data/notes.txt; echo no; exit 7");
+  const failed = await site.upgrade(
+    "4",
+    "echo half > app-data/notes.txt; echo 'services: [' > docker-compose.yml; echo no; exit 7",
+  );
   assert.match(failed.json.error.message, /sh ended with exit code 7/);
   await site.healthy();
   assert.deepEqual(await site.state(), well);

@@ -13,6 +13,7 @@ import type {
   VolumeDef,
   VolumeLayer,
 } from "./compose_model.ts";
+import type { RunDef } from "./compose_run.ts";
 import type { Env } from "./engine.ts";
 
 export interface ComposeProject {
@@ -35,6 +36,8 @@ export interface ComposeProject {
   /** SHA-256 (hex) over the bytes of `all_files`. */
   hash: string;
   notes: string[];
+  /** How each service runs; missing unless asked for. May hold secrets: use it, never keep it. */
+  runs?: Record<string, RunDef>;
 }
 
 export interface LoadComposeOptions {
@@ -47,6 +50,8 @@ export interface LoadComposeOptions {
   env: Env;
   /** As `--project-name`: wins over COMPOSE_PROJECT_NAME, `name:` and the directory's name. */
   name?: string;
+  /** Give `runs`. */
+  runs?: boolean;
 }
 
 /**
@@ -57,7 +62,7 @@ export interface LoadComposeOptions {
 export async function loadCompose(options: LoadComposeOptions): Promise<ComposeProject | null> {
   const found = findComposeFiles(options);
   if (!found) return null;
-  const loader = new ComposeLoader();
+  const loader = new ComposeLoader(options.runs);
   const { env } = found;
   const name = normalizeProjectName(options.name ?? "") ||
     normalizeProjectName(env.COMPOSE_PROJECT_NAME ?? "") ||
@@ -91,7 +96,20 @@ export async function loadCompose(options: LoadComposeOptions): Promise<ComposeP
     secrets: present(layer.secrets),
     hash: hash(loader),
     notes: [...found.notes, ...loader.notes],
+    ...(options.runs ? { runs: runDefs(layer, env) } : {}),
   };
+}
+
+/** With the values that `environment` takes from outside; a name that has none there is left out. */
+function runDefs(layer: Layer, env: Record<string, string>): Record<string, RunDef> {
+  const defs: Record<string, RunDef> = {};
+  for (const [name, service] of Object.entries(layer.services)) {
+    if (!service?.run) continue;
+    const environment = Object.entries(service.run.environment ?? {})
+      .map(([key, value]) => [key, value ?? env[key]]).filter(([, value]) => value !== undefined);
+    defs[name] = { ...service.run, environment: Object.fromEntries(environment) };
+  }
+  return defs;
 }
 
 /** Lower case, `[a-z0-9_-]` only, beginning with a letter or digit. */

@@ -15,6 +15,7 @@ import {
   textOf,
   wrong,
 } from "./compose_read.ts";
+import { readRun } from "./compose_run.ts";
 import { isPlainMap, type PlainMap } from "./compose_yaml.ts";
 
 /** Where relative paths begin, and what is told along the way. */
@@ -23,6 +24,8 @@ export interface LayerContext {
   base_dir: string;
   home: string | undefined;
   note: (text: string) => void;
+  /** Read how services run, too. */
+  runs: boolean;
 }
 
 const TOP_LEVEL = new Set(
@@ -90,6 +93,7 @@ function readService(service: Found, context: LayerContext): ServiceLayer {
       mounts.map((mount) => [mount.target.replace(/(.)\/+$/, "$1"), mount]),
     );
   }
+  if (context.runs) layer.run = readRun(service);
   readTags(service, layer);
   return layer;
 }

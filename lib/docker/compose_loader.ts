@@ -27,6 +27,9 @@ export class ComposeLoader {
   readonly notes = new Set<string>();
   readonly contents = new Map<string, Uint8Array>();
 
+  /** `runs`: read how services run, too. */
+  constructor(readonly runs = false) {}
+
   /** The documents of a file; parsed anew each time, read once. */
   documents(file: string): YamlDocument[] {
     let bytes = this.contents.get(file);
@@ -84,6 +87,7 @@ export class ComposeLoader {
       base_dir: scope.base_dir,
       home: scope.env.HOME,
       note: (text) => this.notes.add(text),
+      runs: this.runs,
     });
   }
 

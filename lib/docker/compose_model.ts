@@ -1,5 +1,6 @@
 /** What duckback keeps of compose files: one file's layer, and the service definitions they make. */
 import type { Dependency } from "./engine.ts";
+import type { RunLayer } from "./compose_run.ts";
 import type { Mark } from "./compose_yaml.ts";
 
 /** A mount as a service declares it. */
@@ -75,6 +76,8 @@ export interface ServiceLayer {
   implied?: string[];
   /** By target. */
   mounts?: Record<string, MountDef>;
+  /** Read only where containers are to be made. */
+  run?: RunLayer;
   reset: (keyof ServiceLayer)[];
   override: (keyof ServiceLayer)[];
 }
@@ -105,21 +108,34 @@ export interface Layer {
 
 /** Later services win field by field, as compose merges override files. */
 export function mergeServices(base: ServiceLayer, over: ServiceLayer): ServiceLayer {
-  const out: Record<string, unknown> = { ...base };
+  const run = base.run && over.run ? mergeFields(base.run, over.run, []) : over.run ?? base.run;
+  const merged = mergeFields(base, over, ["at", "extends", "run"]);
+  if (over.extends) merged.extends = over.extends;
+  return { ...merged, at: over.at, ...(run ? { run } : {}) };
+}
+
+interface Tagged {
+  reset: string[];
+  override: string[];
+}
+
+/** Lists are joined, maps merged by key, all else replaced; `alone` is left as `base` has it. */
+function mergeFields<T extends Tagged>(base: T, over: T, alone: string[]): T {
+  const out = { ...base } as Record<string, unknown>;
   for (const key of over.reset) delete out[key];
   for (const [key, value] of Object.entries(over)) {
-    if (key === "at" || key === "reset" || key === "override") continue;
-    const before = over.override.includes(key as keyof ServiceLayer) ? undefined : out[key];
+    if (key === "reset" || key === "override" || alone.includes(key)) continue;
+    const before = over.override.includes(key) ? undefined : out[key];
     if (Array.isArray(value) && Array.isArray(before)) {
       out[key] = [...new Set([...before, ...value])];
-    } else if (key !== "extends" && isRecord(value) && isRecord(before)) {
+    } else if (isRecord(value) && isRecord(before)) {
       out[key] = { ...before, ...value };
     } else {
       out[key] = value;
     }
   }
   // What an override reset stays reset for what extends it.
-  return { ...out, at: over.at, reset: base.reset, override: base.override } as ServiceLayer;
+  return { ...out, reset: base.reset, override: base.override } as T;
 }
 
 export function mergeLayers(base: Layer, over: Layer): Layer {

@@ -19,6 +19,7 @@ const FILES = [
   "0006_retention.sql",
   "0007_upgrades.sql",
   "0008_schedule_prune.sql",
+  "0009_drill_directory.sql",
 ];
 
 /** All migrations this program knows, oldest first. `deno compile` needs `--include migrations`. */

@@ -190,44 +190,41 @@ function addShow(backup: Command, session: Session) {
 
 function addVerify(backup: Command, session: Session) {
   backup.command("verify")
-    .description("prove that archives are what was recorded")
+    .description("prove that archives are what was recorded, or that a stack comes up from one")
     .argument("[id]", "the backup's id", backupId)
     .option("--all", "verify every backup that has an archive")
     .option(
       "--level <level>",
-      "quick (size and SHA-256) or full (every entry read)",
-      oneOf("quick", "full"),
+      "quick (size and SHA-256), full (every entry read) or drill (restored beside the live stack " +
+        "and started there; without an id the newest backup)",
+      oneOf("quick", "full", "drill"),
       "full",
     )
     .addHelpText(
       "after",
       examples(
         "duckback backup verify 12",
-        "duckback backup verify --all --json",
-        "duckback backup verify --all --level quick",
+        "duckback backup verify --all --level quick --json",
+        "duckback backup verify 12 --level drill",
+        "duckback backup verify --level drill --stack shop",
       ),
     )
     .action(async (id, options) => {
-      if ((id === undefined) === !options.all) {
+      const level = options.level as VerifyLevel;
+      const all = options.all ?? false;
+      if (id !== undefined && all || id === undefined && !all && level !== "drill") {
         throw new DuckbackError("USAGE", "Cannot verify: give either a backup's id or --all");
       }
       const { verifyBackups } = await import("../operations/verify.ts");
-      const { verifyLines } = await import("./backup_view.ts");
-      const results = await verifyBackups(session.context("backup verify"), {
-        id: id ?? null,
-        level: options.level as VerifyLevel,
-      });
+      const { verifyCode, verifyLines } = await import("./verify_view.ts");
+      const ctx = session.context("backup verify");
+      const results = await verifyBackups(ctx, { id: id ?? null, level, all });
       const bad = results.filter((result) => !result.ok);
       const error = bad.length === 0 ? {} : { error: bad[0].error };
-      const worst = bad.length > 0
-        ? EXIT_CODES.ARCHIVE_CORRUPT
-        : results.some(({ problems }) => problems.length > 0)
-        ? EXIT_CODES.PARTIAL
-        : 0;
       session.result(
         { success: bad.length === 0, results, ...error },
         () => verifyLines(results, session.out_style),
-        worst,
+        verifyCode(results),
       );
     });
 }

@@ -5,7 +5,6 @@ import type { BackupOutcome } from "../operations/backup.ts";
 import type { BackupPlan } from "../operations/backup_plan.ts";
 import type { ListedBackup } from "../operations/list.ts";
 import type { Estimate } from "../operations/preflight.ts";
-import type { VerifyResult } from "../operations/verify.ts";
 import type { Style } from "./style.ts";
 import { cell, facts, table } from "./table.ts";
 
@@ -124,7 +123,7 @@ export function listLines(backups: ListedBackup[], now: Date, style: Style): str
       backup.backup_size === null ? "-" : formatBytes(backup.backup_size),
       backup.file_count === null ? "-" : backup.file_count.toLocaleString("en-US"),
       statusText(backup, style),
-      backup.verify_status ?? "-",
+      verifiedText(backup),
       keptText(backup),
       cell(backup.description),
     ]),
@@ -136,6 +135,14 @@ export function listLines(backups: ListedBackup[], now: Date, style: Style): str
 function keptText({ pinned, expires_at }: BackupRecord): string {
   if (pinned) return "pinned";
   return expires_at === null ? "" : `until ${formatLocalTime(expires_at).slice(0, 10)}`;
+}
+
+/** "passed", with what a drill said; "-" where it was never verified. */
+function verifiedText({ verify_status, drill_status, drill_seconds }: BackupRecord): string {
+  if (verify_status === null) return "-";
+  if (drill_status === null) return verify_status;
+  const drill = drill_status === "failed" ? "FAILED" : formatDuration((drill_seconds ?? 0) * 1000);
+  return `${verify_status}, drill ${drill}`;
 }
 
 /** Status of a backup, or of its file where that is worse. */
@@ -184,6 +191,7 @@ export function showLines(backup: ListedBackup, now: Date, style: Style): string
         "verified",
         backup.verified_at && `${verdict(backup)} (${formatLocalTime(backup.verified_at)})`,
       ],
+      ["drill", drillFact(backup)],
     ]),
   ];
   if (meta) lines.push(...sourceLines(meta.sources, meta.skipped, style));
@@ -194,6 +202,15 @@ export function showLines(backup: ListedBackup, now: Date, style: Style): string
     }
   }
   return lines;
+}
+
+/** "passed, back within 12.3 s (2026-...)"; null where it was never drilled. */
+export function drillFact({ drill_status, drilled_at, drill_seconds }: BackupRecord) {
+  if (drill_status === null || drilled_at === null) return null;
+  const how = drill_status === "failed"
+    ? "FAILED"
+    : `passed, back within ${formatDuration((drill_seconds ?? 0) * 1000)}`;
+  return `${how} (${formatLocalTime(drilled_at)})`;
 }
 
 /** What is backed up and what is not, for `init`, `show` and `--dry-run`. */
@@ -276,21 +293,4 @@ export function previewLines({ plan, estimate }: Preview, style: Style): string[
     ...sourceLines(plan.sources, plan.stack.skipped, style),
     ...plan.notes.map((note) => style.yellow(`  ! ${cell(note)}`)),
   ];
-}
-
-/** `backup verify`. */
-export function verifyLines(results: VerifyResult[], style: Style): string[] {
-  if (results.length === 0) return ["There is no archive to verify."];
-  return results.flatMap((result) => [
-    result.ok
-      ? `${style.green("good")}  ${result.id}  ${cell(result.backup_name)}  ${foundText(result)}`
-      : `${style.red("BAD")}   ${result.id}  ${cell(result.backup_name)}`,
-    ...(result.ok ? [] : [`      ${cell(result.error?.message)}`]),
-    ...result.problems.map((problem) => style.yellow(`    ! ${cell(problem)}`)),
-  ]);
-}
-
-function foundText({ entries, bytes }: VerifyResult): string {
-  if (entries === null) return "size and SHA-256 as recorded";
-  return `${count(entries, "entry", "entries")}, ${formatBytes(bytes ?? 0)}`;
 }

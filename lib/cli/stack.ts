@@ -3,7 +3,7 @@ import { Command } from "./commander.ts";
 import { EXIT_CODES } from "../core/errors.ts";
 import { formatAge, formatLocalTime } from "../core/units.ts";
 import type { StackView, StatusOutcome } from "../operations/stack_status.ts";
-import { sourceLines, statusText } from "./backup_view.ts";
+import { drillFact, sourceLines, statusText } from "./backup_view.ts";
 import { labelLines } from "./label_view.ts";
 import { serviceLines } from "./services.ts";
 import { examples } from "./options.ts";
@@ -72,6 +72,7 @@ export function addStack(program: Command, session: Session) {
         ...done.upgrades.map(({ message }) => `${cell(message)}.`),
         ...done.adopted.map((name) => `Took ${cell(name)} into the catalogue.`),
         ...done.removed.map((name) => `Removed the files of ${cell(name)}.`),
+        ...done.drills.map((name) => `Removed what ${cell(name)} had made.`),
         ...done.unreadable.map((path) => `A journal cannot be read; it is kept as ${cell(path)}.`),
         ...done.maybe_down.map((name) =>
           `${cell(name)} may be one it had stopped, and does not run: docker start ${cell(name)}`
@@ -120,6 +121,7 @@ function statusLines(session: Session, found: StatusOutcome): string[] {
           : style.yellow("none"),
       ],
       ["next backup", found.next_run && formatLocalTime(found.next_run)],
+      ["last drill", found.last_drill && `${found.last_drill.id}, ${drillFact(found.last_drill)}`],
       ["at work", found.running && cell(found.running)],
     ]),
     "",

@@ -46,6 +46,7 @@ export interface Settings extends NotifySettings {
   "backup.min_free_bytes": number;
   /** Days; 0: without end. */
   "rollback.keep_old_days": number;
+  "drill.directory": string;
   "upgrade.auto_backup_enabled": boolean;
   "upgrade.rollback_enabled": boolean;
 }
@@ -220,6 +221,12 @@ export const SETTINGS: readonly SettingDefinition[] = [
   ),
   ...NOTIFY_SETTINGS,
   define(
+    "drill.directory",
+    kind.path(),
+    null,
+    "Where drills restore what is no volume, for as long as they take (default: drills in duckback's home)",
+  ),
+  define(
     "upgrade.auto_backup_enabled",
     kind.boolean(),
     true,
@@ -275,6 +282,7 @@ export function formatSetting(key: string, value: unknown): string {
 export function defaultValue(key: SettingKey, context: SettingContext): unknown {
   if (key === "auto_backup_timezone") return context.timezone;
   if (key === "auto_backup_directory") return `${context.home.replace(/\/+$/, "")}/backups`;
+  if (key === "drill.directory") return `${context.home.replace(/\/+$/, "")}/drills`;
   return BY_KEY.get(key)!.default;
 }
 

@@ -35,6 +35,8 @@ export const EXIT_CODES = {
   DUMP_FAILED: 1,
   // A command of `duckback.pre` failed.
   HOOK_FAILED: 1,
+  // The archive is sound, but its services did not come up, or what they hold is not right.
+  DRILL_FAILED: 1,
   REFUSED: 1,
   RESTORE_FAILED: 1,
   SAFETY_FAILED: 1,

@@ -18,6 +18,7 @@ export type Phase =
   | "restore"
   | "swap"
   | "prune"
+  | "drill"
   | "notify"
   | "upgrade";
 

@@ -36,8 +36,12 @@ export interface ComposeProject {
   /** SHA-256 (hex) over the bytes of `all_files`. */
   hash: string;
   notes: string[];
-  /** How each service runs; missing unless asked for. May hold secrets: use it, never keep it. */
+  /**
+   * How each service runs, and the variables in force; missing unless asked for. They may hold secrets:
+   * use them, never keep them.
+   */
   runs?: Record<string, RunDef>;
+  env?: Record<string, string>;
 }
 
 export interface LoadComposeOptions {
@@ -50,7 +54,7 @@ export interface LoadComposeOptions {
   env: Env;
   /** As `--project-name`: wins over COMPOSE_PROJECT_NAME, `name:` and the directory's name. */
   name?: string;
-  /** Give `runs`. */
+  /** Give `runs` and `env`. */
   runs?: boolean;
 }
 
@@ -96,7 +100,7 @@ export async function loadCompose(options: LoadComposeOptions): Promise<ComposeP
     secrets: present(layer.secrets),
     hash: hash(loader),
     notes: [...found.notes, ...loader.notes],
-    ...(options.runs ? { runs: runDefs(layer, env) } : {}),
+    ...(options.runs ? { runs: runDefs(layer, env), env } : {}),
   };
 }
 

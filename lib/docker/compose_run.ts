@@ -76,7 +76,9 @@ export type RunLayer =
   };
 
 /** A service's `run` of all files merged. */
-export type RunDef = Omit<RunLayer, "reset" | "override">;
+export type RunDef = Omit<RunLayer, "reset" | "override" | "environment"> & {
+  environment: Record<string, string>;
+};
 
 /** Raises COMPOSE_INVALID naming file, line and what is wrong. */
 export function readRun(service: Found): RunLayer {

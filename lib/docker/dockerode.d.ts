@@ -34,6 +34,7 @@ declare namespace Docker {
     restart(options: Cancel): Promise<unknown>;
     pause(options: Cancel): Promise<unknown>;
     unpause(options: Cancel): Promise<unknown>;
+    remove(options: Cancel & { force: boolean; v: boolean }): Promise<unknown>;
     exec(
       options: Cancel & {
         Cmd: string[];
@@ -47,6 +48,10 @@ declare namespace Docker {
     logs(
       options: Cancel & { stdout: boolean; stderr: boolean; follow: false; tail: number },
     ): Promise<unknown>;
+  }
+  interface Network {
+    readonly id: string;
+    remove(options: Cancel): Promise<unknown>;
   }
   interface Exec {
     readonly id: string;
@@ -80,6 +85,13 @@ declare class Docker {
   createVolume(
     options: Cancel & { Name: string; Driver: string; Labels: Record<string, string> },
   ): Promise<unknown>;
+  /** What is not in `_body` would be in the request's path. */
+  createContainer(
+    options: Cancel & { _query: { name: string }; _body: unknown },
+  ): Promise<{ readonly id: string }>;
+  createNetwork(options: Cancel & { _query: unknown; _body: unknown }): Promise<Docker.Network>;
+  listNetworks(options: Cancel & { filters: string }): Promise<{ Id: string }[]>;
+  getNetwork(id: string): Docker.Network;
   getContainer(id: string): Docker.Container;
   getExec(id: string): Docker.Exec;
   getVolume(name: string): Docker.Volume;

@@ -23,6 +23,7 @@ import type {
   RecentKills,
   Volume,
 } from "./engine.ts";
+import { DockerodeMake } from "./dockerode_make.ts";
 import { engineFailure, refusalStatus } from "./engine_failure.ts";
 import { runExec } from "./exec.ts";
 import { type Modem, useFetch } from "./fetch_transport.ts";
@@ -45,6 +46,7 @@ type Call<T> = (signal: AbortSignal) => Promise<T>;
 
 class DockerodeEngine implements Engine {
   readonly endpoint: string;
+  readonly make: DockerodeMake;
   readonly #at: Endpoint;
   readonly #docker: Docker;
 
@@ -54,6 +56,10 @@ class DockerodeEngine implements Engine {
     try {
       this.#docker = new Docker(clientOptions(endpoint));
       useFetch(this.#docker.modem as unknown as Modem, endpoint);
+      this.make = new DockerodeMake(
+        this.#docker,
+        (act, limit_ms, call) => this.#call(act, limit_ms, call),
+      );
     } catch (cause) {
       const said = cause instanceof Error ? cause.message : String(cause);
       throw new DuckbackError(

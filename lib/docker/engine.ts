@@ -1,4 +1,5 @@
 /** The Docker engine as duckback needs it: a narrow port, and containers and volumes as plain data. */
+import type { Make } from "./make.ts";
 
 export type ContainerState =
   | "created"
@@ -145,6 +146,8 @@ export interface ExecResult {
 export interface Engine {
   /** "unix:///var/run/docker.sock": for messages. */
   readonly endpoint: string;
+  /** Containers and networks of duckback's own. */
+  readonly make: Make;
   ping(): Promise<void>;
   info(): Promise<EngineInfo>;
   /** Containers in every state that carry all these labels, sorted by name. */

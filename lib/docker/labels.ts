@@ -44,6 +44,8 @@ export interface ServiceLabels {
   post: string | null;
   /** False: never dumped, whatever the image is. */
   dump: DumpLabel | false | null;
+  /** Command for `sh -c` in the container of a drill. False: a drill does not start the service. */
+  drill: string | false | null;
   problems: LabelProblem[];
 }
 
@@ -57,11 +59,12 @@ export const NO_LABELS: ServiceLabels = {
   pre: null,
   post: null,
   dump: null,
+  drill: null,
   problems: [],
 };
 
 const PREFIX = "duckback.";
-const KEYS = ["stop", "exclude", "role", "pre", "post", "dump"] as const;
+const KEYS = ["stop", "exclude", "role", "pre", "post", "dump", "drill"] as const;
 /** On what duckback's own tests make; says nothing about a service. */
 const IGNORED = ["duckback.test"];
 
@@ -151,6 +154,9 @@ function read(into: ServiceLabels, key: typeof KEYS[number], text: string): Prob
       return text ? null : empty(key);
     case "dump":
       return readDump(into, text);
+    case "drill":
+      into.drill = text.toLowerCase() === "false" ? false : text || null;
+      return text ? null : empty(key);
   }
 }
 

@@ -55,6 +55,8 @@ export interface Recovery {
   given_up: string[];
   /** Upgrades that were under way: what became of each. */
   upgrades: { id: number; status: string; message: string }[];
+  /** Drills of which what they had made was removed. */
+  drills: string[];
 }
 
 export interface RecoverOptions {
@@ -119,7 +121,7 @@ export async function recoverLeftovers(
       if (error.code !== "INTERRUPTED") tellNotMended(ctx, journal.data, error);
       failure ??= error;
     }
-    for (const what of ["services", "trees", "removed", "missing", "given_up"] as const) {
+    for (const what of ["services", "trees", "removed", "missing", "given_up", "drills"] as const) {
       recovery[what].push(...own[what]);
     }
   }
@@ -146,6 +148,7 @@ function nothingYet(): Recovery {
     unhealthy: [],
     given_up: [],
     upgrades: [],
+    drills: [],
   };
 }
 
@@ -173,6 +176,7 @@ async function mend(
       { cause, hint: "Mend the cause, then run: duckback recover" },
     );
   }
+  if (data.drill && !await clearDrill(ctx, journal, recovery)) return;
   const given_up = data.plan ? await startAgain(ctx, journal, recovery, options) : [];
   if (data.hooks?.length) await runLeftHooks(ctx, journal);
   if (data.archive) removeTraces(data.archive);
@@ -184,6 +188,31 @@ async function mend(
   }
   await auditRecovery(ctx, journal, recovery, given_up);
   journal.finish();
+}
+
+/**
+ * Its services were nobody's: they are removed, not started. False where the engine is away: that keeps
+ * no other run from working, and the next one tries again.
+ */
+async function clearDrill(
+  ctx: Context,
+  journal: JournalFile,
+  recovery: Recovery,
+): Promise<boolean> {
+  const drill = journal.data.drill!;
+  const { removeDrill } = await import("./drill_place.ts");
+  try {
+    const engine = drill.engine ? await connectPatiently(ctx, journal) : null;
+    await removeDrill(engine, drill);
+  } catch (cause) {
+    const { message } = asDuckbackError(cause);
+    note(ctx, `What ${drill.name} had made could not be removed yet: ${message}`, "warning");
+    return false;
+  }
+  journal.save({ plan: null, drill: null });
+  recovery.drills.push(drill.name);
+  note(ctx, `Removed what ${drill.name} had made.`);
+  return true;
 }
 
 /** What `duckback.pre` began, `duckback.post` ends: also where the run in between was killed. */

@@ -8,6 +8,7 @@ import type { Container, Engine } from "../docker/engine.ts";
 import { howItEnded, runScript } from "../docker/exec_shell.ts";
 import { serviceOf } from "../docker/labels.ts";
 import { title } from "../docker/locate.ts";
+import type { Quiescable } from "../docker/plan.ts";
 import { unexpectedErrors } from "../docker/psql_errors.ts";
 import type { Stack } from "../docker/stack.ts";
 import type { JournalFile } from "../repository/journal.ts";
@@ -95,7 +96,7 @@ export async function restoreDump(
         ctx,
         { archives, max_bytes, dump: found.dump },
         journal,
-        (path) => feed(ctx, found, path, journal),
+        (path) => feedDump(ctx, found, path, journal),
       );
       const { stack, container, dump } = found;
       return { archive, backup_id, stack: stack.name, container: container.name, dump, notes };
@@ -171,9 +172,13 @@ async function withDump<T>(
   });
 }
 
-async function feed(
+/** A container that runs and the dump that it is to take. */
+export type Fed = Pick<Found, "engine" | "container" | "dump"> & { stack: Quiescable };
+
+/** Feeds the file at `path` in. Returns what is worth knowing. Raises RESTORE_FAILED, REFUSED. */
+export async function feedDump(
   ctx: Context,
-  found: Found,
+  found: Fed,
   path: string,
   journal: JournalFile,
 ): Promise<string[]> {
@@ -209,7 +214,7 @@ async function* pieces(ctx: Context, path: string, total_bytes: number) {
   }
 }
 
-function failed({ container, dump }: Found, state: string): DuckbackError {
+function failed({ container, dump }: Fed, state: string): DuckbackError {
   return new DuckbackError(
     "RESTORE_FAILED",
     `Cannot restore ${dump.path} to ${title(container)}: ${state}`,

@@ -8,9 +8,9 @@ import { dumpEnv, redisPlaceScript } from "../docker/dump_scripts.ts";
 import type { Container, Engine, Mount } from "../docker/engine.ts";
 import { requireDone, runScript } from "../docker/exec_shell.ts";
 import { title } from "../docker/locate.ts";
+import type { Quiescable } from "../docker/plan.ts";
 import { planQuiesce } from "../docker/quiesce.ts";
 import { realPath } from "../docker/real_path.ts";
-import type { Stack } from "../docker/stack.ts";
 import * as posix from "../posix/mod.ts";
 import { diskError } from "../repository/durable.ts";
 import { exists } from "../repository/pending_archive.ts";
@@ -36,7 +36,7 @@ interface RedisPlace {
 /** Returns what is worth knowing. Raises REFUSED where its files are not on a mount; RESTORE_FAILED. */
 export async function restoreRedis(
   ctx: Context,
-  { stack, engine, container }: { stack: Stack; engine: Engine; container: Container },
+  { stack, engine, container }: { stack: Quiescable; engine: Engine; container: Container },
   dump: string,
   journal: JournalFile,
 ): Promise<string[]> {

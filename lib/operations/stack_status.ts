@@ -84,6 +84,8 @@ export interface StatusOutcome {
   stack: StackView;
   services: ServiceView[];
   last_backup: ListedBackup | null;
+  /** The backup that was drilled last. */
+  last_drill: ListedBackup | null;
   /** When the next automatic backup is due (ISO 8601 UTC); null while they are off. */
   next_run: string | null;
   /** Sentences that name something to do. */
@@ -107,6 +109,7 @@ export async function status(ctx: Context): Promise<StatusOutcome> {
     stack: stackView(found),
     services: views(stack),
     last_backup: last,
+    last_drill: lastDrill(backups),
     next_run: await nextRun(ctx),
     problems: [
       ...(overdue ? [`${overdue.text}.`] : []),
@@ -123,6 +126,11 @@ async function nextRun(ctx: Context): Promise<string | null> {
   if (!settings.auto_backup_enabled) return null;
   const { auto_backup_schedule: schedule, auto_backup_timezone: timezone } = settings;
   return nextRuns(schedule, timezone, ctx.now(), 1)[0]?.toISOString() ?? null;
+}
+
+function lastDrill(backups: ListedBackup[]): ListedBackup | null {
+  return backups.filter(({ drilled_at }) => drilled_at !== null)
+    .sort((a, b) => a.drilled_at! < b.drilled_at! ? 1 : -1)[0] ?? null;
 }
 
 function problems(
@@ -151,6 +159,8 @@ function problems(
         `${newest.error_message}`,
     );
   }
+  const lastPass = backups.filter(({ drill_status }) => drill_status === "passed")
+    .map(({ drilled_at }) => drilled_at!).sort().at(-1) ?? "";
   for (const backup of backups) {
     if (backup.backup_path === "-" || !["completed", "partial"].includes(backup.status)) continue;
     if (!backup.file_exists) found.push(`The archive of backup ${backup.id} is missing.`);
@@ -158,6 +168,12 @@ function problems(
       found.push(`The archive of backup ${backup.id} is damaged.`);
     } else if (backup.chain_problem !== undefined) {
       found.push(`Backup ${backup.id} cannot be restored: ${backup.chain_problem}.`);
+    }
+    if (backup.drill_status === "failed" && backup.drilled_at! > lastPass) {
+      found.push(
+        `The drill of backup ${backup.id} failed (${formatAge(backup.drilled_at!, ctx.now())}): ` +
+          `see why with \`duckback backup verify ${backup.id} --level drill\`.`,
+      );
     }
   }
   for (const container of stack.containers) {

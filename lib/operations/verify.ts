@@ -1,25 +1,28 @@
-/** `backup verify`: an archive is what its record says, by its hash or read back in full. */
+/** `backup verify`: an archive is what its record says, by its hash, read back in full, or by a drill. */
 import { matchArchive } from "../archive/hash_file.ts";
 import { verifyArchive, type VerifyOptions, type VerifyReport } from "../archive/verify.ts";
 import { asDuckbackError, DuckbackError, type ErrorData } from "../core/errors.ts";
 import type { BackupRecord, VerifyLevel } from "../core/model.ts";
 import { exists } from "../repository/pending_archive.ts";
 import { manifestPath } from "../repository/naming.ts";
-import { readSidecar, writeSidecar } from "../repository/sidecar.ts";
+import { readSidecar } from "../repository/sidecar.ts";
 import { audited } from "./audit.ts";
 import { type Chain, chainOf } from "./chain.ts";
 import { checkChain } from "./check_chain.ts";
 import { collectGarbage } from "../core/memory.ts";
 import type { Context } from "./context.ts";
 import { keepingCatalog, note, phase, withCatalog } from "./context.ts";
+import { drill, type DrillReport } from "./drill.ts";
 import { beginExclusive } from "./exclusive.ts";
-import { findBackup, type ListedBackup } from "./list.ts";
+import { findBackup, isRestorable, listBackups, type ListedBackup } from "./list.ts";
 import { checkQuickly } from "./quick_check.ts";
+import { levelFor, storeVerdict, tellVerdict } from "./verdict.ts";
 
 export interface VerifyRequest {
-  /** Null: all that have an archive. */
+  /** Null: all that have an archive; for a drill the newest of each stack, unless `all`. */
   id: number | null;
   level: VerifyLevel;
+  all?: boolean;
 }
 
 /** One archive's verdict. */
@@ -30,6 +33,8 @@ export interface VerifyResult {
   /** What was done: at least what was asked for. */
   level: VerifyLevel;
   ok: boolean;
+  /** False where the archive is broken; a drill may fail though it is sound. */
+  archive_ok: boolean;
   error: ErrorData | null;
   /** What is not as it should be beside an archive that is sound. */
   problems: string[];
@@ -37,9 +42,15 @@ export interface VerifyResult {
   entries: number | null;
   bytes: number | null;
   verified_at: string;
+  /** Measured time to recovery; null without a drill that passed. */
+  drill_seconds: number | null;
+  drill: DrillReport | null;
 }
 
-/** Verifies one backup or all; stores each verdict. Raises NO_SUCH_BACKUP, LOCKED, INTERRUPTED. */
+/**
+ * Verifies one backup or several; stores and announces each verdict. Raises NO_SUCH_BACKUP, LOCKED,
+ * INTERRUPTED; for a drill DOCKER_UNREACHABLE, which is no verdict on a backup.
+ */
 export async function verifyBackups(ctx: Context, request: VerifyRequest): Promise<VerifyResult[]> {
   await using _catalog = keepingCatalog(ctx);
   using _lock = await beginExclusive(ctx);
@@ -51,7 +62,8 @@ export async function verifyBackups(ctx: Context, request: VerifyRequest): Promi
   return await audited(ctx, action, async () => {
     const results: VerifyResult[] = [];
     for (const record of await chosen(ctx, request)) {
-      results.push(await verifyOne(ctx, record, request.level, request.id !== null));
+      const with_chain = request.id !== null || request.level === "drill";
+      results.push(await verifyOne(ctx, record, request.level, with_chain));
     }
     return results;
   }, (results) => {
@@ -63,8 +75,20 @@ export async function verifyBackups(ctx: Context, request: VerifyRequest): Promi
   });
 }
 
-async function chosen(ctx: Context, { id }: VerifyRequest): Promise<BackupRecord[]> {
+async function chosen(
+  ctx: Context,
+  { id, level, all: each = false }: VerifyRequest,
+): Promise<BackupRecord[]> {
   if (id !== null) return [await findBackup(ctx, id)];
+  if (level === "drill") {
+    // What holds data alone has no services to start.
+    const good = (await listBackups(ctx)).filter((record) =>
+      isRestorable(record) && record.backup_type !== "DATA_ONLY"
+    );
+    const newest = (record: BackupRecord) =>
+      record === good.find(({ stack }) => stack === record.stack);
+    return each ? good : good.filter(newest);
+  }
   const all = await withCatalog(ctx, (catalog) => catalog.backups.list(filterOf(ctx)));
   return all.filter((record) => record.status !== "running" && hasArchive(record));
 }
@@ -80,7 +104,7 @@ function filterOf(ctx: Context) {
 
 /**
  * Checks one archive and stores the verdict; `with_chain` those that it needs first, each with a verdict
- * of its own. Raises only INTERRUPTED.
+ * of its own. Raises INTERRUPTED and DOCKER_UNREACHABLE.
  */
 export async function verifyOne(
   ctx: Context,
@@ -88,39 +112,51 @@ export async function verifyOne(
   asked: VerifyLevel = "full",
   with_chain = false,
 ): Promise<VerifyResult> {
+  const since = performance.now();
   const level = levelFor(record, asked);
   let report: CheckReport | null = null;
-  let error: DuckbackError | null = null;
+  let drilled: DrillReport | null = null;
   const problems: string[] = [];
-  try {
+  const archive = await attempt(async () => {
     requireArchive(record);
     if (readSidecar(record.backup_path) === null) {
       problems.push("the record beside it could not be read and was written anew");
     }
     if (level === "quick") problems.push(...await checkQuickly(ctx, record));
     else report = await checkArchive(ctx, record);
-  } catch (cause) {
-    error = asDuckbackError(cause);
-    if (error.code === "INTERRUPTED") throw error;
-  }
+  });
+  const chain = archive === null ? await chainError(ctx, record, level, with_chain) : null;
+  const run = level === "drill" && archive === null && chain === null
+    ? await attempt(async () => {
+      requireReadable(record);
+      drilled = await drill(ctx, record, since);
+    })
+    : null;
   const at = ctx.now().toISOString();
-  await storeVerdict(ctx, record, { ok: error === null, level, at });
-  if (error === null) error = await chainError(ctx, record, level, with_chain);
+  // A drill that could not begin for an earlier archive's sake has proved this one alone.
+  const done = level === "drill" && chain !== null ? "full" : level;
+  const verdict = { level: done, at, archive, drill: run, seconds: seconds(drilled) };
+  await storeVerdict(ctx, record, verdict);
+  tellVerdict(ctx, record, verdict);
+  const error = archive ?? chain ?? run;
   return {
     id: record.id,
     backup_name: record.backup_name,
     backup_path: record.backup_path,
     level,
     ok: error === null,
+    archive_ok: archive === null && chain === null,
     error: error?.toData() ?? null,
-    problems: [...problems, ...report?.problems ?? []],
-    entries: report?.entries ?? null,
-    bytes: report?.bytes ?? null,
+    problems: [...problems, ...(report as CheckReport | null)?.problems ?? []],
+    entries: (report as CheckReport | null)?.entries ?? null,
+    bytes: (report as CheckReport | null)?.bytes ?? null,
     verified_at: at,
+    drill_seconds: seconds(drilled),
+    drill: drilled,
   };
 }
 
-/** What is wrong with the archives that a backup needs; its own is sound. Raises INTERRUPTED. */
+/** What is wrong with the archives that a backup needs. Raises INTERRUPTED. */
 async function chainError(
   ctx: Context,
   record: BackupRecord,
@@ -128,42 +164,29 @@ async function chainError(
   read: boolean,
 ): Promise<DuckbackError | null> {
   if (record.backup_type !== "INCREMENTAL") return null;
-  try {
-    await checkChain(ctx, record, async (earlier) => {
+  return await attempt(() =>
+    checkChain(ctx, record, async (earlier) => {
       if (!read) return;
-      const { ok, error } = await verifyOne(ctx, earlier, level);
+      const { ok, error } = await verifyOne(ctx, earlier, level === "quick" ? level : "full");
       if (!ok) throw DuckbackError.fromData(error!);
-    });
+    })
+  );
+}
+
+function seconds(drilled: DrillReport | null): number | null {
+  return drilled?.seconds ?? null;
+}
+
+/** What went wrong, or null. Raises what says nothing of the backup. */
+async function attempt(work: () => Promise<void>): Promise<DuckbackError | null> {
+  try {
+    await work();
     return null;
   } catch (cause) {
     const error = asDuckbackError(cause);
-    if (error.code === "INTERRUPTED") throw error;
+    if (error.code === "INTERRUPTED" || error.code === "DOCKER_UNREACHABLE") throw error;
     return error;
   }
-}
-
-/** Only a check as thorough as the one that failed takes its verdict back. */
-function levelFor(record: BackupRecord, asked: VerifyLevel): VerifyLevel {
-  const deeper = record.verify_status === "failed" && record.verify_level !== "quick";
-  return asked === "quick" && (deeper || record.backup_hash === null) ? "full" : asked;
-}
-
-const LEVELS: VerifyLevel[] = ["quick", "full", "drill"];
-
-async function storeVerdict(
-  ctx: Context,
-  record: BackupRecord,
-  { ok, level, at }: { ok: boolean; level: VerifyLevel; at: string },
-) {
-  // The same bits as were read through before: what that proved still holds.
-  const before = record.verify_status === "passed" ? record.verify_level ?? "full" : level;
-  const verdict = {
-    verify_status: ok ? "passed" as const : "failed" as const,
-    verified_at: at,
-    verify_level: ok && LEVELS.indexOf(before) > LEVELS.indexOf(level) ? before : level,
-  };
-  await withCatalog(ctx, (catalog) => catalog.backups.update(record.id, verdict));
-  if (exists(record.backup_path)) writeSidecar({ ...record, ...verdict });
 }
 
 /** Files whose entries, passing through, leave garbage worth collecting. */

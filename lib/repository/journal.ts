@@ -50,7 +50,15 @@ export interface SwapStep {
 export interface Journal {
   version: 1;
   id: string;
-  kind: "backup" | "rollback" | "undo" | "restart" | "move" | "removal" | "upgrade";
+  kind:
+    | "backup"
+    | "rollback"
+    | "undo"
+    | "restart"
+    | "move"
+    | "removal"
+    | "upgrade"
+    | "drill";
   operation: string;
   stack: string;
   work_dir: string;
@@ -82,6 +90,8 @@ export interface Journal {
   directories?: string[];
   /** Backups that are being removed, row first; missing where none are. */
   doomed?: DoomedBackup[];
+  /** What a drill made; missing in journals of earlier versions. */
+  drill?: PendingDrill | null;
   /** An upgrade that is not settled; missing in journals of earlier versions. */
   upgrade?: PendingUpgrade | null;
 }
@@ -117,6 +127,15 @@ export interface DoomedBackup {
   id: number;
   backup_name: string;
   archive: string;
+}
+
+/** A drill whose containers, networks, volumes and directory must go. */
+export interface PendingDrill {
+  /** Also the value of their label. */
+  name: string;
+  dir: string;
+  /** False where it makes nothing in the engine. */
+  engine: boolean;
 }
 
 /** A container whose `duckback.pre` has begun, and what is to run in it at the end. */
@@ -168,12 +187,13 @@ export class JournalFile {
     writeDurably(this.path, JSON.stringify(this.data, null, 1));
   }
 
-  /** Removes the journal, unless services, trees, volumes, hooks or an upgrade wait for `recover`. */
+  /** Removes the journal, unless something of the run still waits for `recover`. */
   finish(): void {
     const { plan, swaps, committed, hooks = [], volumes = [], directories = [], upgrade } =
       this.data;
     const mended = committed || swaps.length + volumes.length + directories.length === 0;
-    if (plan === null && mended && !upgrade && hooks.length === 0) removeDurably(this.path);
+    const waits = plan !== null || hooks.length > 0 || upgrade || this.data.drill;
+    if (mended && !waits) removeDurably(this.path);
   }
 
   /** Opens what an earlier run left. Raises SyntaxError or TypeError where it is no journal. */
@@ -221,7 +241,13 @@ function isJournal(data: Partial<Journal> | null): data is Journal {
   if (typeof data !== "object" || data === null) return false;
   const { version, id, swaps, hooks = [], volumes = [], directories = [], plan, users } = data;
   return version === 1 && typeof id === "string" && typeof data.operation === "string" &&
-    [swaps, hooks, volumes, directories].every(Array.isArray) && isPlan(plan) && isPlan(users);
+    [swaps, hooks, volumes, directories].every(Array.isArray) && isPlan(plan) && isPlan(users) &&
+    isDrill(data.drill);
+}
+
+function isDrill(drill: Partial<PendingDrill> | null | undefined): boolean {
+  return drill === null || drill === undefined ||
+    typeof drill.name === "string" && typeof drill.dir === "string";
 }
 
 function isPlan(plan: unknown): boolean {

@@ -1,6 +1,5 @@
 /** The engine's `make` over dockerode. */
-// @ts-types="./dockerode.d.ts"
-import type Docker from "dockerode";
+import type Docker from "./dockerode.d.ts";
 import { refusalStatus } from "./engine_failure.ts";
 import type { ContainerBody, Make } from "./make.ts";
 

@@ -14,7 +14,8 @@ export function labelLines(labels: Record<string, ServiceLabels>, style: Style):
   return ["", style.bold("Labels"), ...lines];
 }
 
-function inForce({ stop, exclude, role, pre, post, dump }: ServiceLabels): [string, string][] {
+function inForce(labels: ServiceLabels): [string, string][] {
+  const { stop, exclude, role, pre, post, dump, drill } = labels;
   const all: [string, string | null][] = [
     ["stop", stop === null ? null : String(stop)],
     ["exclude", exclude.join(", ") || null],
@@ -22,6 +23,7 @@ function inForce({ stop, exclude, role, pre, post, dump }: ServiceLabels): [stri
     ["pre", pre],
     ["post", post],
     ["dump", dumpText(dump)],
+    ["drill", drill === null ? null : String(drill)],
   ];
   return all.filter((pair): pair is [string, string] => pair[1] !== null);
 }

@@ -156,7 +156,8 @@ function read(into: ServiceLabels, key: typeof KEYS[number], text: string): Prob
       return readDump(into, text);
     case "drill":
       into.drill = text.toLowerCase() === "false" ? false : text || null;
-      return text ? null : empty(key);
+      // A backup does without it.
+      return text ? null : { ...empty(key), fatal: false };
   }
 }
 

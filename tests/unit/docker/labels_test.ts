@@ -31,6 +31,7 @@ Deno.test("parseLabels() reads every label", () => {
       "duckback.pre": " sync ",
       "duckback.post": "echo done",
       "duckback.dump": "sqlite:/srv/my data.db",
+      "duckback.drill": "test -s /srv/orders",
     }),
     {
       stop: false,
@@ -39,15 +40,20 @@ Deno.test("parseLabels() reads every label", () => {
       pre: "sync",
       post: "echo done",
       dump: { kind: "sqlite", path: "/srv/my data.db" },
+      drill: "test -s /srv/orders",
       problems: [],
     },
   );
+  assert.deepEqual(parseLabels({ "duckback.drill": "" }).problems.map(({ fatal }) => fatal), [
+    false,
+  ]);
   const table: [string, string, unknown][] = [
     ["stop", "true", true],
     ["stop", "pause", "pause"],
     ["role", "data", "data"],
     ["dump", "true", { kind: "guess", path: null }],
     ["dump", "false", false],
+    ["drill", "False", false],
     ["dump", "sqlite", { kind: "sqlite", path: null }],
     ...["postgres", "mysql", "mariadb", "mongodb", "redis"].map((kind) =>
       ["dump", kind, { kind, path: null }] as [string, string, unknown]

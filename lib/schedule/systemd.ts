@@ -58,6 +58,8 @@ export function unitText(options: UnitOptions): string {
     "Type=exec",
     `ExecStart=${command}`,
     ...Object.entries(env).map(([name, value]) => `Environment=${quoted(`${name}=${value}`)}`),
+    // For settings and secrets that are given as variables.
+    ...(system ? ["EnvironmentFile=-/etc/default/duckback"] : []),
     "Restart=always",
     "RestartSec=10",
     "# The daemon ends a run in good order and starts the services again: that may take a while.",

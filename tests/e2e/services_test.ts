@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { createSampleStack, docker, type SampleStack } from "../fixtures/docker.ts";
+import { HttpReceiver } from "../fixtures/receiver.ts";
 import { auditRows, finished, names, Place, sh, until } from "./support.ts";
 
 const UP = { admin: "created", app: "running", db: "running", migrate: "exited", web: "running" };
@@ -58,7 +59,9 @@ Deno.test("a service that is not well after its start is started once more, and 
 Deno.test("a service that stays down is partial after its second start, with its last lines [case 10]", async () => {
   await using place = new Place();
   await using stack = await createSampleStack({ restart: "no", fails_after_restart: ["app"] });
+  await using receiver = new HttpReceiver();
   const at = { cwd: stack.dir };
+  await place.ok(["config", "set", "notify.webhook_urls", receiver.url], at);
   const done = await place.run(["backup", "create", "--json"], at);
   assert.equal(done.code, 3, done.stderr);
   const { backup, health } = done.json;
@@ -77,6 +80,10 @@ Deno.test("a service that stays down is partial after its second start, with its
   assert.equal(await runs(stack, "app"), 3, "one start by the backup, one more, and no further");
   assert.deepEqual(await stack.states(), { ...UP, app: "exited" });
   assert.equal(await runs(stack, "db"), 2, "what is well is not started again");
+  assert.deepEqual(receiver.bodies.map(({ kind, stack: of }) => [kind, of]), [
+    ["service_down", stack.project],
+    ["backup_partial", stack.project],
+  ]);
 });
 
 Deno.test("what was unwell before is not waited for, and does not make the backup partial", async () => {
@@ -123,7 +130,9 @@ Deno.test("the report for people ends with the last lines of what stayed down", 
 Deno.test("recover --give-up leaves down what can never start, says so, and frees the way", async () => {
   await using place = new Place();
   await using stack = await createSampleStack({ slow_stop: 2 });
+  await using receiver = new HttpReceiver();
   const at = { cwd: stack.dir };
+  await place.ok(["config", "set", "notify.webhook_urls", receiver.url], at);
   await killedHalfWay(place, stack);
   const { name } = await stack.container("app");
   // A directory where a file is to be mounted: the engine refuses the start for as long as it is there.
@@ -135,6 +144,8 @@ Deno.test("recover --give-up leaves down what can never start, says so, and free
   assert.match(blocked.json.error.message, new RegExp(`which are DOWN: app \\(${name}\\)`));
   assert.match(blocked.json.error.hint, /duckback recover --give-up/);
   assert.equal(names(join(place.home, "journal")).length, 1);
+  assert.deepEqual(receiver.bodies.map(({ kind }) => kind), ["service_down", "backup_failed"]);
+  assert.match(receiver.bodies[0].message, /duckback recover --give-up/);
 
   const given = await place.run(["recover", "--give-up"], at);
   assert.equal(given.code, 3, given.stderr);
@@ -153,10 +164,14 @@ Deno.test("recover --give-up leaves down what can never start, says so, and free
 Deno.test("recover --give-up starts what can be started after all", async () => {
   await using place = new Place();
   await using stack = await createSampleStack({ slow_stop: 2 });
+  await using receiver = new HttpReceiver();
+  await place.ok(["config", "set", "notify.webhook_urls", receiver.url]);
   await killedHalfWay(place, stack);
   const { json } = await place.ok(["recover", "--give-up", "--json"]);
   assert.deepEqual(json.given_up, []);
   assert.equal(json.services.length, 3);
+  assert.deepEqual(receiver.bodies.map(({ kind }) => kind), ["recovered"]);
+  assert.match(receiver.bodies[0].message, /"docker-service restart" of .* died/);
   assert.deepEqual(await stack.states(), UP);
 });
 

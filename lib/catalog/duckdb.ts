@@ -1,7 +1,12 @@
 /** The only importer of DuckDB: opens a database, runs statements, gives rows back as plain data. */
 
 import { collectGarbage } from "../core/memory.ts";
-import { DuckDBConnection, DuckDBInstance, type DuckDBResultReader } from "@duckdb/node-api";
+import {
+  DuckDBConnection,
+  DuckDBInstance,
+  type DuckDBResultReader,
+  StatementType,
+} from "@duckdb/node-api";
 import { decodeJson, decodeText, encodeJson, encodeText, Json } from "./text.ts";
 
 // Two faults of Deno 2.7.11 with native addons like this one; drop what stands here when it is newer.
@@ -81,14 +86,45 @@ export class Database {
    * was not read to its end is garbage-collected: not for the catalogue, whose lock would stay.
    */
   async *stream(sql: string): AsyncGenerator<unknown[][]> {
+    for await (const { columns } of this.#chunks(sql)) yield columns;
+  }
+
+  /** The same as rows, for queries that give nothing but text, truth values and DOUBLE. */
+  async *batches<T = Row>(sql: string): AsyncGenerator<T[]> {
+    for await (const { names, columns } of this.#chunks(sql)) {
+      yield columns[0].map((_, row) =>
+        Object.fromEntries(names.map((name, at) => [name, columns[at][row]]))
+      ) as T[];
+    }
+  }
+
+  async *#chunks(sql: string): AsyncGenerator<{ names: string[]; columns: unknown[][] }> {
     const result = await this.connection.stream(sql);
+    const names = result.columnNames();
     for (let chunks = 1;; chunks++) {
       const chunk = await result.fetchChunk();
       if (!chunk || chunk.rowCount === 0) return;
-      yield chunk.getColumns();
+      yield { names, columns: chunk.getColumns() };
       // DuckDB's copy of a chunk goes only with the object that stands for it.
       if (chunks % 32 === 0) collectGarbage();
     }
+  }
+
+  /** True where a text is one statement that only reads. Throws DuckDB's own error for what it cannot make out. */
+  async isSelect(sql: string): Promise<boolean> {
+    const statements = await this.connection.extractStatements(sql);
+    if (statements.count !== 1) return false;
+    const prepared = await statements.prepare(0);
+    try {
+      return prepared.statementType === StatementType.SELECT;
+    } finally {
+      prepared.destroySync();
+    }
+  }
+
+  /** Ends the query that runs with DuckDB's "Interrupted" error. */
+  interrupt(): void {
+    if (!this.#closed) this.connection.interrupt();
   }
 
   /** Never throws: what had to be on disk was put there by a checkpoint. */

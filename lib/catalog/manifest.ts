@@ -254,6 +254,7 @@ export async function openMemory(parquetPath: string): Promise<Database> {
   });
 }
 
+/** A text in SQL. Throws where it is not UTF-8. */
 export function literal(text: string): string {
   if (!isUtf8(text)) throw new Error("its path is not UTF-8");
   return `'${text.replaceAll("'", "''")}'`;
@@ -261,7 +262,12 @@ export function literal(text: string): string {
 
 /** The literal of a file to read: DuckDB takes such a path for a pattern. */
 export function fileLiteral(path: string): string {
-  return literal(path.replace(/[*?[]/g, "[$&]"));
+  return literal(asPattern(path));
+}
+
+/** The pattern that only `path` matches. */
+export function asPattern(path: string): string {
+  return path.replace(/[*?[]/g, "[$&]");
 }
 
 export function manifestError(act: string, path: string, cause: unknown): DuckbackError {

@@ -1,6 +1,7 @@
 /** How far the trees of two backups differ, by their manifests. */
 import { DuckbackError } from "../core/errors.ts";
 import { Database } from "./duckdb.ts";
+import { fileLiteral } from "./manifest.ts";
 
 /** Entries that are not the same in both, directories apart, and their bytes where they are bigger. */
 export interface ManifestDifference {
@@ -44,8 +45,6 @@ export class ManifestDiff implements Disposable {
   }
 }
 
-/** DuckDB takes a path for a pattern. */
 function manifest(path: string): string {
-  const literal = path.replace(/[*?[]/g, "[$&]").replaceAll("'", "''");
-  return `read_parquet('${literal}', hive_partitioning = false)`;
+  return `read_parquet(${fileLiteral(path)}, hive_partitioning = false)`;
 }

@@ -1,4 +1,4 @@
-/** `duckback backup create|list|show|verify|delete`, and `list-backups`; prune.ts has the rest. */
+/** `duckback backup create|list|show|verify|delete|acknowledge`, and `list-backups`; prune.ts has the rest. */
 import { Command } from "./commander.ts";
 import { DuckbackError, EXIT_CODES } from "../core/errors.ts";
 import type { Compression, QuiesceMode, Trigger, VerifyLevel } from "../core/model.ts";
@@ -30,6 +30,7 @@ export function addBackup(program: Command, session: Session) {
   addPrune(backup, session);
   addPin(backup, session, "pin");
   addPin(backup, session, "unpin");
+  addAcknowledge(backup, session);
 }
 
 function addCreate(backup: Command, session: Session) {
@@ -271,4 +272,19 @@ async function deleteQuestion(context: Context, id: number, cascade: boolean): P
   return ids.length === 0
     ? `Delete backup ${id}?`
     : `Delete backup ${id}, and ${ids.sort((a, b) => a - b).join(", ")}, which need it?`;
+}
+
+function addAcknowledge(backup: Command, session: Session) {
+  backup.command("acknowledge")
+    .description("say that what is suspicious about a backup is none: pruning goes on")
+    .argument("<id>", "the backup's id", backupId)
+    .addHelpText("after", examples("duckback backup acknowledge 12"))
+    .action(async (id) => {
+      const { acknowledge } = await import("../operations/acknowledge.ts");
+      const backup = await acknowledge(session.context("backup acknowledge"), id);
+      session.result(
+        { success: true, backup },
+        () => [`Backup ${backup.id} (${backup.backup_name}) is no longer under suspicion.`],
+      );
+    });
 }

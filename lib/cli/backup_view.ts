@@ -5,6 +5,7 @@ import type { BackupOutcome } from "../operations/backup.ts";
 import type { BackupPlan } from "../operations/backup_plan.ts";
 import type { ListedBackup } from "../operations/list.ts";
 import type { Estimate } from "../operations/preflight.ts";
+import { whatToDo } from "../operations/suspicion.ts";
 import type { Style } from "./style.ts";
 import { cell, facts, table } from "./table.ts";
 
@@ -34,9 +35,22 @@ export function backupLines({ backup, problems, health }: BackupOutcome, style: 
       ],
     ]),
     ...problems.map((problem) => style.yellow(`  ! ${cell(problem)}`)),
+    ...suspicionLines(backup, style),
     ...(backup.backup_metadata?.skipped ?? []).map(skippedLine),
     ...unhealthyLines(health),
   ];
+}
+
+/** Loud until somebody has acknowledged it. */
+function suspicionLines(backup: BackupRecord, style: Style): string[] {
+  const { id, suspicion, suspicion_cleared_at } = backup;
+  if (suspicion === null) return [];
+  const cleared = suspicion_cleared_at !== null;
+  const head = cleared
+    ? `  suspicious, acknowledged ${formatLocalTime(suspicion_cleared_at)}:`
+    : style.red(style.bold("  SUSPICIOUS: the data may have been damaged before it was backed up"));
+  const lines = suspicion.map(({ message }) => `    ${cell(message)}`);
+  return [head, ...lines, ...(cleared ? [] : [`    ${whatToDo(id, null)}`])];
 }
 
 function skippedLine({ name, service, reason }: SkippedMount): string {
@@ -153,6 +167,9 @@ export function statusText(backup: ListedBackup, style: Style): string {
   if (!backup.file_exists) return style.red("file missing");
   if (backup.verify_status === "failed") return style.red("damaged");
   if (backup.chain_problem !== undefined) return style.red("base unusable");
+  if (backup.suspicion !== null && backup.suspicion_cleared_at === null) {
+    return style.red("suspicious");
+  }
   return backup.status === "partial" ? style.yellow("partial") : style.green("completed");
 }
 
@@ -194,6 +211,7 @@ export function showLines(backup: ListedBackup, now: Date, style: Style): string
       ["drill", drillFact(backup)],
     ]),
   ];
+  lines.push(...suspicionLines(backup, style));
   if (meta) lines.push(...sourceLines(meta.sources, meta.skipped, style));
   if (backup.warnings.length > 0) {
     lines.push("", style.bold("Warnings"));

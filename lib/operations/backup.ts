@@ -3,8 +3,8 @@
  *
  * Lock, mend what a dead run left, plan, record the run, check that it can work, archive the bulk while
  * services run, stop them, archive what changed since, start them, make the archive durable, verify it,
- * wait for health. Whatever fails after the stop, the services are started before the error leaves,
- * and the row says why.
+ * look whether an automatic one is suspicious, wait for health. Whatever fails after the stop, the
+ * services are started before the error leaves, and the row says why.
  */
 import { asDuckbackError, DuckbackError } from "../core/errors.ts";
 import type { BackupRecord } from "../core/model.ts";
@@ -40,6 +40,7 @@ import { type Estimate, preflight } from "./preflight.ts";
 import { pruneAfter } from "./prune.ts";
 import { planNow, Quiesced } from "./quiesced.ts";
 import { registerStack } from "./stacks.ts";
+import { lookForSuspicion } from "./suspect.ts";
 import { dropExpired } from "./undo_trees.ts";
 import { checkArchive } from "./verify.ts";
 import { beginArchive, openOutput } from "./write_archive.ts";
@@ -103,6 +104,7 @@ export async function runBackup(ctx: Context, plan: BackupPlan): Promise<BackupO
     if (plan.verify) {
       await recordVerification(ctx, running, () => checkArchive(ctx, running.record));
     }
+    if (plan.request.trigger === "auto") await lookForSuspicion(ctx, running);
     const outcome = await running.noteHealth(ctx, await health);
     if (start_error) throw start_error;
     const { record: backup, problems } = running;

@@ -2,7 +2,7 @@
 import type { Amend, ArchiveResult, ArchiveSummary } from "../archive/archive_options.ts";
 import type { NewBackup } from "../catalog/types.ts";
 import { asDuckbackError, DuckbackError } from "../core/errors.ts";
-import type { BackupMetadata, BackupRecord, Warning } from "../core/model.ts";
+import type { BackupMetadata, BackupRecord, Suspicion, Warning } from "../core/model.ts";
 import type { StartReport } from "../docker/quiesce.ts";
 import * as posix from "../posix/mod.ts";
 import { removeQuietly } from "../repository/durable.ts";
@@ -276,6 +276,12 @@ export async function recordVerification(
     await save(ctx, running);
     throw error;
   }
+  await save(ctx, running);
+}
+
+/** Notes in row and sidecar what is suspicious; the backup is none the worse for it. */
+export async function recordSuspicion(ctx: Context, running: RunningRecord, found: Suspicion[]) {
+  running.record.suspicion = found;
   await save(ctx, running);
 }
 

@@ -87,6 +87,24 @@ function compile(text: string): Pattern {
   return { text, literal, glob, found: false };
 }
 
+/** A glob that entries are looked for with, and what a path must hold for it to match. */
+export interface SearchGlob {
+  match: (path: string) => boolean;
+  /** Stretches without special characters. */
+  contains: string[];
+}
+
+/** Null for a text that is no glob. */
+export function searchGlob(text: string): SearchGlob | null {
+  if (!picomatch.scan(text, OPTIONS).isGlob) return null;
+  // What stands in brackets of any kind is one of several choices, or none.
+  const outside = text.replace(/\\.|\[[^\]]*\]|\{.*\}|.\(.*\)/g, "*");
+  const contains = outside.split(/[*?[\]{}()!+@|\\]+/).map((part) =>
+    part.replace(/^\/+|\/+$/g, "")
+  );
+  return { match: picomatch([text], OPTIONS), contains: contains.filter((part) => part !== "") };
+}
+
 /** Directories at the start of a glob that need no matching. */
 function plain(base: string): string {
   const parts = archivePath(base).split("/");

@@ -14,6 +14,7 @@ import { type Overdue, overdueStacks } from "./overdue.ts";
 import { type ServiceView, views } from "./services.ts";
 import { currentSettings } from "./settings.ts";
 import { findStack, type FoundStack, registerStack } from "./stacks.ts";
+import { whatToDo } from "./suspicion.ts";
 
 export interface StackView {
   name: string;
@@ -161,6 +162,11 @@ function problems(
   }
   const lastPass = backups.filter(({ drill_status }) => drill_status === "passed")
     .map(({ drilled_at }) => drilled_at!).sort().at(-1) ?? "";
+  for (const { id, suspicion, suspicion_cleared_at } of backups) {
+    if (suspicion === null || suspicion_cleared_at !== null) continue;
+    const what = suspicion.map(({ message }) => message).join("; ");
+    found.push(`Backup ${id} is suspicious: ${what}. ${whatToDo(id, null)}`);
+  }
   for (const backup of backups) {
     if (backup.backup_path === "-" || !["completed", "partial"].includes(backup.status)) continue;
     if (!backup.file_exists) found.push(`The archive of backup ${backup.id} is missing.`);

@@ -1,11 +1,10 @@
 /** `duckback ls`: what a backup holds. */
 import { resolve } from "node:path";
 import { Command } from "./commander.ts";
-import { asDuckbackError } from "../core/errors.ts";
-import type { LsOutcome } from "../operations/ls.ts";
+import { putRows } from "./json_rows.ts";
 import { entryJson, entryLine } from "./ls_view.ts";
 import { examples } from "./options.ts";
-import { jsonText, type Session } from "./session.ts";
+import type { Session } from "./session.ts";
 
 const ABOUT = `
 Names are read from the manifest beside the archive; without one the archive is read through.
@@ -33,7 +32,13 @@ export function addLs(program: Command, session: Session) {
         recursive,
       });
       session.settle();
-      if (session.json !== null) return await putJson(session, found);
+      if (session.json !== null) {
+        const { rows, ...about } = found;
+        return await putRows(session, about, "entries", async (put) => {
+          for await (const batch of rows) put(batch.map(entryJson));
+          return {};
+        });
+      }
       const view = { long: options.long ?? false, recursive };
       for await (const batch of found.rows) {
         if (session.globals.quiet) continue;
@@ -45,27 +50,4 @@ export function addLs(program: Command, session: Session) {
 /** What commands that read an archive take: "12" is a backup, all else a path. */
 export function backupOrArchive(text: string, cwd: string): number | string {
   return /^\d+$/.test(text) ? Number(text) : resolve(cwd, text);
-}
-
-/** One document, put out piece by piece: it may be larger than memory. Whole also after an error. */
-async function putJson(session: Session, { rows, ...about }: LsOutcome) {
-  const { out } = session.terminal;
-  out(`${jsonText(about, 2).slice(0, -2)},\n  "entries": [`);
-  let before = "\n    ";
-  try {
-    for await (const batch of rows) {
-      out(before + batch.map(entryJson).join(",\n    "));
-      before = ",\n    ";
-    }
-  } catch (thrown) {
-    const error = asDuckbackError(thrown);
-    putEnd(session, { success: false, error: { ...error.toData(), ...error.details } });
-    session.json = null; // the document has its end; the rest is for people
-    throw thrown;
-  }
-  putEnd(session, { success: true });
-}
-
-function putEnd({ terminal }: Session, end: Record<string, unknown>) {
-  terminal.out(`\n  ],${jsonText(end, 2).slice(1)}\n`);
 }

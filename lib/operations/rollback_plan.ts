@@ -53,21 +53,9 @@ export async function planRollback(
   ctx: Context,
   record: BackupRecord,
   roles: Role[],
-  { look_only = false, known }: PlanOptions = {},
+  options: PlanOptions = {},
 ): Promise<RollbackPlan> {
-  const metadata = record.backup_metadata ?? await describedBy(record.backup_path);
-  const { stack, engine } = known
-    ? {
-      ...known,
-      stack: known.engine ? await refreshStack(known.engine, known.stack) : known.stack,
-    }
-    : await stackOf(ctx, metadata);
-  const wanted = metadata.sources.filter((source) => roles.includes(source.role));
-  if (wanted.length === 0) throw nothingFits(record, metadata, roles);
-  const targets: RollbackTarget[] = [];
-  for (const source of wanted) {
-    targets.push(await locate(source, stack, engine, metadata, look_only));
-  }
+  const { metadata, stack, engine, targets } = await locateSources(ctx, record, roles, options);
   const settings = await currentSettings(ctx);
   const keep = [ctx.home.dir, settings.auto_backup_directory].flatMap(asNamedAndReal);
   refuseMounts(targets, keep);
@@ -90,6 +78,29 @@ export async function planRollback(
       ...sharedTargets(stack, targets.map((target) => target.live)),
     ],
   };
+}
+
+/** Where the sources of a backup lie on this machine now. Raises as `planRollback` does. */
+export async function locateSources(
+  ctx: Context,
+  record: BackupRecord,
+  roles: Role[],
+  { look_only = false, known }: PlanOptions = {},
+) {
+  const metadata = record.backup_metadata ?? await describedBy(record.backup_path);
+  const { stack, engine } = known
+    ? {
+      ...known,
+      stack: known.engine ? await refreshStack(known.engine, known.stack) : known.stack,
+    }
+    : await stackOf(ctx, metadata);
+  const wanted = metadata.sources.filter((source) => roles.includes(source.role));
+  if (wanted.length === 0) throw nothingFits(record, metadata, roles);
+  const targets: RollbackTarget[] = [];
+  for (const source of wanted) {
+    targets.push(await locate(source, stack, engine, metadata, look_only));
+  }
+  return { metadata, stack, engine, targets };
 }
 
 /** The stack; where its compose files cannot be read, which a rollback may mend, by its containers alone. */

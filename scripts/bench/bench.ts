@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { type Contender, gzipBackups, restores, starts, zstdBackups } from "./contenders.ts";
 import { CORPORA, type CorpusTree, ensureCorpus } from "./corpora.ts";
+import { measureHistory } from "./history.ts";
 import { run } from "./measure.ts";
 import { markdown, type Results } from "./report.ts";
 import { compete, type Standing } from "./rounds.ts";
@@ -13,7 +14,7 @@ import { measureSingle } from "./single.ts";
 import { measureStack } from "./stack.ts";
 
 const PROJECT = new URL("../../", import.meta.url).pathname;
-const NAMES = [...CORPORA.map((corpus) => corpus.name), "start", "single", "stack"];
+const NAMES = [...CORPORA.map((corpus) => corpus.name), "start", "single", "history", "stack"];
 const STARTS = 9;
 /** A round of it takes five minutes, and what it measures differs by factors. */
 const STACK_ROUNDS = 1;
@@ -93,6 +94,9 @@ async function bench(
   }
   if (wanted.includes("single")) {
     jobs.set("single", await measureSingle(binary, rounds, quick, dir, absent));
+  }
+  if (wanted.includes("history")) {
+    jobs.set("history", await measureHistory(binary, rounds, quick, dir, absent));
   }
   let stack: Results["stack"] = [];
   if (wanted.includes("stack")) {

@@ -53,6 +53,8 @@ export const GOALS: Goal[] = [
 /** Verification may add this much to the wall time of a backup. */
 export const VERIFY_MOST = 1.35;
 export const MEMORY_MOST = 350e6;
+/** Seconds in which `find` and `history` answer, start-up included. */
+export const HISTORY_MOST = 2;
 
 /** Ours to the peer's; null where one of them was not measured. */
 export function reached(goal: Goal, standings: Standing[] | undefined): number | null {

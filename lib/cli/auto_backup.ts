@@ -140,7 +140,7 @@ function addDaemon(group: Command, session: Session) {
     )
     .option("--log-file <file>", "write the log here instead of to standard error")
     .option("--log-size <mib>", "MiB after which the file is put aside", integer(1, 10_000), 10)
-    .option("--log-keep <n>", "files put aside that are kept", integer(0, 1000), 5)
+    .option("--log-keep <n>", "files put aside that are kept", integer(1, 1000), 5)
     .option("--once", "one look at what is due, for cron")
     .addOption(new Option("--heartbeat <seconds>").argParser(integer(1, 60)).hideHelp())
     .addHelpText(

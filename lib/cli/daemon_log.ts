@@ -20,9 +20,8 @@ export interface DaemonLogOptions {
 
 /** Where the daemon tells what it does. Raises where the file cannot be opened. */
 export function daemonLog(options: DaemonLogOptions, write: (text: string) => void): Log {
-  const formatter = (line: string) => `${line}\n`;
   const sink: Sink = options.file === null
-    ? (line) => write(formatter(line))
+    ? (line) => write(`${line}\n`)
     : fileSink(options.file, options);
   return logLines(sink, options);
 }
@@ -31,7 +30,7 @@ function fileSink(path: string, { max_bytes, max_files }: DaemonLogOptions): Sin
   try {
     const sink = getRotatingFileSink(path, {
       maxSize: max_bytes,
-      maxFiles: max_files + 1, // it counts the one in use
+      maxFiles: max_files,
       bufferSize: 0, // each line at once: the daemon may be killed
       formatter: (record) => `${record.message.join("")}\n`,
     });

@@ -3,7 +3,7 @@
  * run what is due in a process of its own, one after another. It opens no catalogue and no connection
  * itself.
  */
-import { DuckbackError } from "../core/errors.ts";
+import { DuckbackError, EXIT_CODES } from "../core/errors.ts";
 import type { Context } from "../operations/context.ts";
 import { alertsDue, checkDue } from "../repository/alert_spool.ts";
 import type { Home } from "../repository/home.ts";
@@ -12,7 +12,8 @@ import { acquireLock, lockHolder } from "../repository/lock.ts";
 import { type Child, type ChildResult, startChild } from "./child.ts";
 import { ASLEEP_MS, type DueRun, dueRuns, type Plan, settle } from "./due.ts";
 import { withoutDead } from "./runs.ts";
-import { readState, type RunEntry, runName, taskKey, writeState } from "./state.ts";
+import type { RunReport } from "./run_task.ts";
+import { readState, runName, taskKey, writeState } from "./state.ts";
 
 export type Level = "debug" | "info" | "warning" | "error";
 /** Where the daemon tells what it does. */
@@ -95,8 +96,14 @@ export class Dispatcher {
     this.log("warning", "A run died and left something to mend");
     const { code, document } = await this.#spawn(["recover"]);
     if (code === 0) this.log("info", "What a run that died left behind is mended");
-    else this.#warn(`What a run that died left behind is not mended: ${reason(code, document)}`);
-    if (code !== 0) this.#hold("recover");
+    else if (code === EXIT_CODES.PARTIAL) {
+      this.#warn(
+        "What a run that died left behind is mended, but not all is well: duckback status",
+      );
+    } else {
+      this.#warn(`What a run that died left behind is not mended: ${reason(code, document)}`);
+      this.#hold("recover", 1); // services may be down
+    }
     return code === 0;
   }
 
@@ -136,22 +143,32 @@ export class Dispatcher {
   async #due(plan: Plan): Promise<DueRun | "busy" | null> {
     const { home } = this.ctx;
     const now = this.ctx.now();
+    if (!this.#look(plan, now).news) return null;
     try {
       using _lock = await acquireLock(home.schedule_lock, {
         pid: Deno.pid,
         operation: this.ctx.command,
         since: now.toISOString(),
       });
-      const before = readState(home);
-      const state = settle(plan, withoutDead(before, now), now, this.#slept);
-      if (JSON.stringify(state) !== JSON.stringify(before)) writeState(home, state);
+      const { state, changed, due } = this.#look(plan, now);
+      if (changed) writeState(home, state);
       this.#slept = false;
-      const options = { salt: `${this.ctx.host} ${home.dir}`, beat_ms: this.beat_ms };
-      return dueRuns(plan, state, now, options).find((run) => !this.#held(taskKey(run))) ?? null;
+      return due;
     } catch (cause) {
       if (cause instanceof DuckbackError && cause.code === "LOCKED") return "busy";
       throw cause;
     }
+  }
+
+  /** Most beats bring no news, and then nothing is written. Only under the lock are dead runs dead. */
+  #look(plan: Plan, now: Date) {
+    const { home, host } = this.ctx;
+    const before = readState(home);
+    const state = settle(plan, withoutDead(before, now), now, this.#slept);
+    const options = { salt: `${host} ${home.dir}`, beat_ms: this.beat_ms };
+    const due = dueRuns(plan, state, now, options).find((run) => !this.#held(taskKey(run))) ?? null;
+    const changed = JSON.stringify(state) !== JSON.stringify(before);
+    return { state, due, changed, news: changed || due !== null };
   }
 
   /** So that what is due begins when the other run ends, and not at a later beat. */
@@ -167,10 +184,10 @@ export class Dispatcher {
     const of = stack === null ? [] : ["--stack", stack];
     const before = triesOf(this.ctx.home, due);
     const result = await this.#spawn([...of, "auto-backup", "run", "--task", task, "--slot", slot]);
-    const run: RunEntry | undefined = result.document?.runs?.[0];
+    const run: RunReport | undefined = result.document?.runs?.[0];
+    // One that could not even write that it began would be tried again at once.
+    if (run ? run.skipped : triesOf(this.ctx.home, due) === before) this.#hold(taskKey(due));
     if (!run) {
-      // One that could not even write that it began would be tried again at once.
-      if (triesOf(this.ctx.home, due) === before) this.#hold(taskKey(due));
       this.log("error", `${runName(due)} failed: ${reason(result.code, result.document)}`, {
         ...due,
         exit_code: result.code,
@@ -196,8 +213,8 @@ export class Dispatcher {
     }
   }
 
-  #hold(key: string) {
-    this.#holds.set(key, this.ctx.now().getTime() + HOLD_BEATS * this.beat_ms);
+  #hold(key: string, beats = HOLD_BEATS) {
+    this.#holds.set(key, this.ctx.now().getTime() + beats * this.beat_ms);
   }
 
   #held(key: string): boolean {

@@ -153,6 +153,10 @@ Deno.test("auto-backup daemon: each stack once, one daemon a home, settings take
   }
   Deno.removeSync(place.path("gone"), { recursive: true });
   const scheduled = await Scheduled.begin(place, ["blog", "gone", "shop"], 5);
+  const before = await place.run(["auto-backup", "status", "--json"]);
+  assert.equal(before.code, 1);
+  const overdue = before.json.problems.map(({ text }: { text: string }) => text);
+  assert.ok(overdue.some((text: string) => text.startsWith("backup of blog is overdue")), overdue);
   const log = place.path("daemon.log");
   const secret = { DUCKBACK_TEST_TOKEN: "hunter2-not-in-logs" };
   const daemon = scheduled.start({ env: secret }, "--log-format", "json", "--log-file", log);
@@ -244,8 +248,9 @@ async function onceThrough(from: string, to: string, slot: string) {
     log,
   );
   const held = join(place.home, "daemon.lock");
-  await until("the clock is there", () => {
+  await until("the clock is there, and a run at its end", () => {
     if (!names(place.home).includes("daemon.lock")) return false;
+    if (!scheduled.state.runs.some((run) => run.ended_at !== null)) return false;
     const beat = Deno.statSync(held).mtime!.getTime() - Date.parse(`${to}Z`);
     return beat > 0 && beat < 24 * HOUR_MS; // before the first beat it has the true time
   }, 150_000);

@@ -16,6 +16,7 @@ import { parentOf } from "./files.ts";
 import { acquireLock, pause, type WaitOptions } from "./lock.ts";
 import { knownMigrations, type Migration } from "./migrations.ts";
 import { openMigrated } from "./migrate.ts";
+import { relocate } from "./relocate.ts";
 import { ServiceStatusHistory } from "./service_status.ts";
 import { Session } from "./session.ts";
 import { SettingsTable } from "./settings_table.ts";
@@ -56,6 +57,11 @@ export class Catalog {
   /** The database file. */
   get path(): string {
     return this.session.path;
+  }
+
+  /** Gives archives their new paths (by id) and the setting of their directory, together. */
+  relocate(paths: Map<number, string>, directory: string | null, now: Date): Promise<void> {
+    return relocate(this.session, paths, directory, now);
   }
 
   /** Closes once what is under way has ended. Never throws, may be called twice. */

@@ -79,6 +79,11 @@ function addCreate(backup: Command, session: Session) {
     .option("--exclude-caches", "leave out what lies in directories with a CACHEDIR.TAG")
     .option("--output <file>", "write the archive here, or to standard output with -")
     .option("--description <text>", "a note kept with the backup")
+    .option(
+      "--expires-in <days>",
+      "keep it for so many days, no more and no less (default: by the policy)",
+      integer(1, 36_500),
+    )
     .option("--nice", "give way to other programs: low priority for processor and disk")
     .option("--no-verify", "do not read the archive back")
     .option("--dry-run", "say what would be done, and do nothing")
@@ -104,6 +109,7 @@ function addCreate(backup: Command, session: Session) {
         exclude_caches: options.excludeCaches ?? false,
         output: options.output ?? null,
         description: options.description ?? null,
+        expires_days: options.expiresIn ?? null,
         verify: options.verify ? null : false,
         scheduled_for: null,
       };

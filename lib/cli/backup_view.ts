@@ -287,6 +287,12 @@ export function previewDocument({ plan, estimate }: Preview): Record<string, unk
   };
 }
 
+function freeText({ free_bytes, min_free_bytes }: Estimate): string | null {
+  if (free_bytes === null) return null;
+  const stay = min_free_bytes > 0 ? ` (${formatBytes(min_free_bytes)} of it to stay free)` : "";
+  return formatBytes(free_bytes) + stay;
+}
+
 /** `backup create --dry-run`. */
 export function previewLines({ plan, estimate }: Preview, style: Style): string[] {
   const stops = stopNames(plan);
@@ -299,9 +305,10 @@ export function previewLines({ plan, estimate }: Preview, style: Style): string[
         "archive size",
         estimate.archive_bytes === null
           ? "not known before the first backup"
-          : `about ${formatBytes(estimate.archive_bytes)}`,
+          : `about ${formatBytes(estimate.archive_bytes)}` +
+            (estimate.runs > 0 ? `, by the last ${count(estimate.runs, "run")}` : ""),
       ],
-      ["free", estimate.free_bytes === null ? null : formatBytes(estimate.free_bytes)],
+      ["free", freeText(estimate)],
       [plan.mode === "pause" ? "would pause" : "would stop", stops.join(", ") || "nothing"],
       [
         "would dump",

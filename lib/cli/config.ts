@@ -1,7 +1,10 @@
 /** `duckback config list|get|set|unset|export|import`. */
 import { resolve } from "node:path";
 import { Command } from "./commander.ts";
-import { DuckbackError } from "../core/errors.ts";
+import { DuckbackError, EXIT_CODES } from "../core/errors.ts";
+import { count, formatBytes } from "../core/units.ts";
+import type { ChangedSetting } from "../operations/change_setting.ts";
+import type { MoveOutcome } from "../operations/move_archives.ts";
 import type { SettingView } from "../operations/settings.ts";
 import { examples } from "./options.ts";
 import type { Session } from "./session.ts";
@@ -43,17 +46,19 @@ export function addConfig(program: Command, session: Session) {
     )
     .argument("<key>")
     .argument("<value>")
-    .action(async (key, value) => {
+    .option("--no-move", "leave the archives where they are when auto_backup_directory changes")
+    .action(async (key, value, { move }) => {
       const { changeSetting } = await import("../operations/change_setting.ts");
-      changed(session, await changeSetting(session.context("config set"), key, value));
+      changed(session, await changeSetting(session.context("config set"), key, value, { move }));
     });
   group.command("unset")
     .description("put a setting back to its default")
     .addHelpText("after", examples("duckback config unset backup.compression"))
     .argument("<key>")
-    .action(async (key) => {
+    .option("--no-move", "leave the archives where they are when auto_backup_directory changes")
+    .action(async (key, { move }) => {
       const { changeSetting } = await import("../operations/change_setting.ts");
-      changed(session, await changeSetting(session.context("config unset"), key, null));
+      changed(session, await changeSetting(session.context("config unset"), key, null, { move }));
     });
   addExport(group, session);
   addImport(group, session);
@@ -131,7 +136,7 @@ function show(session: Session, setting: SettingView) {
   session.result({ success: true, ...setting }, () => [cell(text(setting.value))]);
 }
 
-function changed(session: Session, setting: SettingView) {
+function changed(session: Session, setting: ChangedSetting) {
   session.result(
     { success: true, ...setting },
     () => [
@@ -141,8 +146,21 @@ function changed(session: Session, setting: SettingView) {
       ...(setting.source === "environment"
         ? [`! Here ${setting.variable} overrides it with ${cell(text(setting.value))}.`]
         : []),
+      ...(setting.storage ? storageLines(setting.storage) : []),
     ],
+    setting.storage?.problems.length ? EXIT_CODES.PARTIAL : 0,
   );
+}
+
+/** What became of the archives. */
+function storageLines({ moved, bytes, unseen, problems }: MoveOutcome): string[] {
+  const lines = moved.length > 0
+    ? [`Moved ${count(moved.length, "archive")}, ${formatBytes(bytes)}.`]
+    : [];
+  if (unseen.length > 0) {
+    lines.push(`! Not found where they should be, and left there: backups ${unseen.join(", ")}`);
+  }
+  return [...lines, ...problems.map((problem) => `! ${cell(problem)}`)];
 }
 
 function listLines(session: Session, settings: SettingView[], format: Format): string[] {

@@ -23,6 +23,8 @@ export const EXIT_CODES = {
   SOURCE_UNREADABLE: 1,
   NOTHING_TO_BACK_UP: 1,
   NOT_WRITABLE: 1,
+  // The archive directory is not the one it was: its disk may not be mounted.
+  DIRECTORY_GONE: 1,
   DISK_FULL: 1,
   IO: 1,
   // The engine answered and refused.

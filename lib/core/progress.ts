@@ -19,6 +19,7 @@ export type Phase =
   | "swap"
   | "prune"
   | "drill"
+  | "move"
   | "notify"
   | "upgrade";
 

@@ -6,11 +6,13 @@
  * look whether an automatic one is suspicious, wait for health. Whatever fails after the stop, the
  * services are started before the error leaves, and the row says why.
  */
+import { dirname } from "node:path";
 import { asDuckbackError, DuckbackError } from "../core/errors.ts";
 import type { BackupRecord } from "../core/model.ts";
 import { isUnreachable } from "../docker/engine_failure.ts";
 import type { JournalFile } from "../repository/journal.ts";
 import { partialPath } from "../repository/naming.ts";
+import { noteDirectory } from "./archive_directory.ts";
 import { audited } from "./audit.ts";
 import { announced } from "./backup_alerts.ts";
 import {
@@ -35,6 +37,7 @@ import { keepingCatalog, note, openJournal, phase } from "./context.ts";
 import { beginExclusive } from "./exclusive.ts";
 import { awaitHealth, type HealthOutcome } from "./health.ts";
 import { beginHooks } from "./hooks.ts";
+import { makeRoom } from "./make_room.ts";
 import { openParent } from "./parent.ts";
 import { type Estimate, preflight } from "./preflight.ts";
 import { pruneAfter } from "./prune.ts";
@@ -126,7 +129,7 @@ async function archive(
 ) {
   let start_error: DuckbackError | null = null;
   try {
-    const estimate = await preflight(ctx, plan);
+    const estimate = await makeRoom(ctx, plan);
     using dumps = await takeDumps(ctx, plan, journal);
     running.metadata.dumps = dumps.records;
     running.dumped = dumpedFiles(plan);
@@ -168,6 +171,7 @@ async function archive(
     running.noteArchive(await writing.finish());
     if (start_error) running.serviceDown(start_error.message);
     await complete(ctx, plan, running, output);
+    if (dirname(plan.path) === plan.directory) noteDirectory(ctx, plan.directory);
     return { start_error, health };
   } catch (cause) {
     const error = asDuckbackError(cause);

@@ -57,6 +57,8 @@ export interface BackupRequest {
   /** A file, "-" for standard output, or null for the backup directory. */
   output: string | null;
   description: string | null;
+  /** Days after which it may be pruned whatever the policy says, and until which it may not; null: by the policy. */
+  expires_days: number | null;
   /** null: as `backup.verify_after_backup` says. */
   verify: boolean | null;
   /** The moment of the schedule that asks for it (ISO 8601 UTC); null for one made by hand. */
@@ -83,6 +85,7 @@ export const DEFAULT_REQUEST: BackupRequest = {
   exclude_caches: false,
   output: null,
   description: null,
+  expires_days: null,
   verify: null,
   scheduled_for: null,
 };
@@ -108,6 +111,8 @@ export interface BackupPlan {
   dumps: PlannedDump[];
   verify: boolean;
   min_free_bytes: number;
+  /** Prune by the policy where the space is short, before refusing. */
+  prune_when_full: boolean;
   health_timeout_ms: number;
   /** The directory archives go to by default: never backed up itself. */
   directory: string;
@@ -186,6 +191,7 @@ export async function planBackup(
     dumps,
     verify: (request.verify ?? settings["backup.verify_after_backup"]) && place.path !== "-",
     min_free_bytes: settings["backup.min_free_bytes"],
+    prune_when_full: settings["backup.prune_when_full"],
     health_timeout_ms: settings["backup.health_timeout_seconds"] * 1000,
     directory: settings.auto_backup_directory,
     path: place.path,

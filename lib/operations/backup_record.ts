@@ -176,7 +176,9 @@ export async function beginRecord(
   plan: BackupPlan,
   metadata: BackupMetadata,
 ): Promise<RunningRecord> {
-  const at = ctx.now().toISOString();
+  const now = ctx.now();
+  const at = now.toISOString();
+  const { expires_days } = plan.request;
   const row: NewBackup = {
     backup_name: plan.name,
     backup_type: plan.type,
@@ -189,7 +191,9 @@ export async function beginRecord(
     description: plan.request.description,
     backup_metadata: metadata,
     created_at: at,
-    expires_at: null,
+    expires_at: expires_days === null
+      ? null
+      : new Date(now.getTime() + expires_days * 86_400_000).toISOString(),
     trigger: plan.request.trigger,
     status: "running",
     stack: plan.stack.name,

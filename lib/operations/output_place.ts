@@ -6,6 +6,7 @@ import type { Settings } from "../config/settings.ts";
 import { ensurePrivateDir } from "../repository/durable.ts";
 import { archiveExtension, archiveFiles, backupName, compressionOf } from "../repository/naming.ts";
 import { exists } from "../repository/pending_archive.ts";
+import { refuseVanished } from "./archive_directory.ts";
 import type { BackupRequest } from "./backup_plan.ts";
 import { type Context, withCatalog } from "./context.ts";
 
@@ -76,6 +77,7 @@ export function outputPlace(
   }
   const compression = request.compression ?? settings["backup.compression"];
   const extension = archiveExtension(compression);
+  refuseVanished(ctx, settings.auto_backup_directory);
   ensurePrivateDir(settings.auto_backup_directory);
   const taken = (name: string) =>
     used.has(name) ||

@@ -7,6 +7,7 @@ import { formatBytes } from "../core/units.ts";
 import * as posix from "../posix/mod.ts";
 import { type BackupPlan, neverArchived, runs } from "./backup_plan.ts";
 import type { Context } from "./context.ts";
+import { expectedSize } from "./expected_size.ts";
 import { note, phase, withCatalog } from "./context.ts";
 
 /** What the sources come to, and what the archive will need by experience. */
@@ -15,6 +16,10 @@ export interface Estimate {
   bytes: number;
   /** Bytes the archive is expected to take; null without an earlier backup to go by. */
   archive_bytes: number | null;
+  /** How many earlier runs say so. */
+  runs: number;
+  /** What `backup.min_free_bytes` wants to stay free. */
+  min_free_bytes: number;
   /** Bytes free where it goes; null for standard output. */
   free_bytes: number | null;
 }
@@ -38,7 +43,8 @@ export async function preflight(ctx: Context, plan: BackupPlan): Promise<Estimat
   const estimate: Estimate = {
     files: found.files,
     bytes: found.bytes,
-    archive_bytes: await expectedSize(ctx, plan, found.bytes),
+    ...await experience(ctx, plan, found.bytes),
+    min_free_bytes: plan.min_free_bytes,
     free_bytes: plan.path === "-" ? null : posix.freeSpace(dirname(plan.path)),
   };
   checkSpace(ctx, plan, estimate);
@@ -64,18 +70,13 @@ function nothing(plan: BackupPlan): DuckbackError {
   );
 }
 
-/** By the ratio of the newest good backup of the same stack, type and compression, and a tenth more. */
-async function expectedSize(ctx: Context, plan: BackupPlan, bytes: number): Promise<number | null> {
+async function experience(ctx: Context, plan: BackupPlan, bytes: number) {
   const records = await withCatalog(
     ctx,
     (catalog) => catalog.backups.list({ stack: plan.stack.name, status: "completed" }),
   );
-  const like = records.find((record) =>
-    record.compression_type === plan.compression && record.backup_type === plan.type &&
-    record.backup_size !== null && (record.source_bytes ?? 0) > 1_000_000
-  );
-  if (!like) return plan.compression === "none" ? bytes : null;
-  return Math.ceil(bytes * (like.backup_size! / like.source_bytes!) * 1.1);
+  const like = { backup_type: plan.type, compression_type: plan.compression };
+  return expectedSize(records, like, bytes);
 }
 
 function checkSpace(ctx: Context, plan: BackupPlan, estimate: Estimate) {
@@ -90,8 +91,8 @@ function checkSpace(ctx: Context, plan: BackupPlan, estimate: Estimate) {
       } needed`,
       {
         hint:
-          "Delete old backups (`duckback backup delete --id ID`), free space, or choose another " +
-          "place with --output or `duckback config set auto_backup_directory DIR`.",
+          "Remove old backups (`duckback backup prune`), free space, or choose another place with " +
+          "--output or `duckback config set auto_backup_directory DIR`.",
         details: { free_bytes: free, needed_bytes: need },
       },
     );

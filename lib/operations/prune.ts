@@ -65,12 +65,15 @@ export async function pruneLocked(
   }));
 }
 
-/** Of which stack (null: of all), and whether the brake is off. */
-type Choice = Pick<Circumstances, "stack" | "force">;
+/** Of which stack (null: of all), whether the brake is off, and what is needed by a run at work. */
+type Choice = Pick<Circumstances, "stack" | "force"> & { needed?: number };
 
 async function decideNow(ctx: Context, choice: Choice): Promise<Decision> {
   const settings = await currentSettings(ctx);
-  return decide(await candidates(ctx), policyOf(settings), {
+  const records = (await candidates(ctx)).map((record) =>
+    record.id === choice.needed ? { ...record, pinned: true } : record
+  );
+  return decide(records, policyOf(settings), {
     now: ctx.now(),
     seen: await withCatalog(ctx, (catalog) => catalog.actions.hours()),
     ...choice,
@@ -98,9 +101,12 @@ async function carryOut(ctx: Context, outcome: PruneOutcome) {
   const { removed, failures } = await removeBackups(ctx, doomed, all);
   for (const { record, error } of failures) problem(outcome, record, error.toData());
   outcome.removed = removed.map(({ id }) => id);
+  outcome.freed_bytes = chosen("remove").filter(({ id }) => outcome.removed.includes(id))
+    .reduce((sum, record) => sum + bytesOf(record), 0);
   for (const record of chosen("remove_files")) {
     try {
       removeFiles(record.backup_path);
+      outcome.freed_bytes += bytesOf(record);
     } catch (cause) {
       problem(outcome, record, asDuckbackError(cause).toData());
     }
@@ -114,7 +120,6 @@ function childrenFirst(records: Candidate[]): Candidate[] {
 
 function problem(outcome: PruneOutcome, record: BackupRecord, { message }: ErrorData) {
   outcome.problems.push(`Backup ${record.id} stays: ${message}`);
-  outcome.freed_bytes -= record.backup_size ?? 0;
 }
 
 /** "removed 3 backups, 1.2 GiB freed, 8 stay". */

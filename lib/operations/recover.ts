@@ -19,6 +19,7 @@ import { awaitHealth } from "./health.ts";
 import { type LostJournal, putAside, reportLost } from "./lost_journal.ts";
 import { dropDirectories, dropVolumes } from "./made_places.ts";
 import { endDeadActions, endDeadUpgrades, recordMended } from "./recover_audit.ts";
+import { settleMoves } from "./move_archives.ts";
 import { endRemoval } from "./removal.ts";
 import {
   tellDied,
@@ -186,8 +187,10 @@ async function mend(
     const { settleUpgrade } = await import("./upgrade_recovery.ts");
     await settleUpgrade(ctx, journal, recovery, options);
   }
+  const unsettled = data.moves ? await settleMoves(ctx, data.moves) : [];
   await auditRecovery(ctx, journal, recovery, given_up);
-  journal.finish();
+  // Archives that are not to be seen now (a disk that is not mounted) are looked for at each start.
+  if (unsettled.length === 0) journal.finish();
 }
 
 /**

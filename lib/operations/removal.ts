@@ -13,13 +13,14 @@ import { type Context, note, openJournal, withCatalog } from "./context.ts";
 
 export interface Removal {
   removed: BackupRecord[];
-  /** Archives that could not be removed: their rows are back. */
+  /** Archives that could not be removed: their rows are back, and what they need stays with them. */
   failures: { record: BackupRecord; error: DuckbackError }[];
 }
 
 /**
- * Removes `doomed` in the order given; `all` are the catalogue's rows, to tell whose a file is. The
- * caller holds the lock. A signal ends it between two of them. Raises CATALOG_WRITE, INTERRUPTED.
+ * Removes `doomed` in the order given, which must have what needs others before those; `all` are the
+ * catalogue's rows, to tell whose a file is. The caller holds the lock. A signal ends it between two of
+ * them. Raises CATALOG_WRITE, INTERRUPTED.
  */
 export async function removeBackups(
   ctx: Context,

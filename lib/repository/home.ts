@@ -18,6 +18,8 @@ export interface Home {
   stacks: string;
   /** Copy of the settings, for the day the catalogue is lost. */
   settings: string;
+  /** How the archive directory is known again (archive_directory.ts). */
+  directory: string;
   /** Held with flock(2) by the one run that may change something. */
   lock: string;
   /** What the scheduler has done and is about to try again; see lib/schedule/state.ts. */
@@ -65,6 +67,7 @@ export function homeAt(dir: string): Home {
     undo: join(dir, "undo"),
     stacks: join(dir, "stacks.json"),
     settings: join(dir, "settings.json"),
+    directory: join(dir, "directory.json"),
     lock: join(dir, "run.lock"),
     schedule: join(dir, "schedule.json"),
     schedule_lock: join(dir, "schedule.lock"),

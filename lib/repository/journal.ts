@@ -58,7 +58,8 @@ export interface Journal {
     | "move"
     | "removal"
     | "upgrade"
-    | "drill";
+    | "drill"
+    | "storage";
   operation: string;
   stack: string;
   work_dir: string;
@@ -94,6 +95,8 @@ export interface Journal {
   drill?: PendingDrill | null;
   /** An upgrade that is not settled; missing in journals of earlier versions. */
   upgrade?: PendingUpgrade | null;
+  /** Archives on their way to another directory; missing where none are. */
+  moves?: MovedArchive[];
 }
 
 /** What recovery needs to know of an upgrade. */
@@ -136,6 +139,14 @@ export interface PendingDrill {
   dir: string;
   /** False where it makes nothing in the engine. */
   engine: boolean;
+}
+
+/** An archive's old and new path: the one that its row does not speak of has to go. */
+export interface MovedArchive {
+  id: number;
+  backup_name: string;
+  from: string;
+  to: string;
 }
 
 /** A container whose `duckback.pre` has begun, and what is to run in it at the end. */

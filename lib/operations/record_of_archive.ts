@@ -70,12 +70,27 @@ export async function recordInArchive(archive: string): Promise<BackupRecord> {
   });
 }
 
+/** The manifest of an incremental one lists what is in other archives: its own cannot tell that. */
+function refuseIncremental(archive: string, { backup_type }: Pick<BackupRecord, "backup_type">) {
+  if (backup_type !== "INCREMENTAL") return;
+  throw new DuckbackError(
+    "ARCHIVE_MISSING",
+    `Cannot take in "${archive}": it is an incremental backup whose record or manifest is lost`,
+    {
+      hint:
+        "`tar` unpacks it behind those it builds on: .duckback/README in it says how. A backup made " +
+        "against it needs both files too.",
+    },
+  );
+}
+
 /** Writes the manifest of an archive from what is in it; reads all of it. Raises as `recordOfArchive`. */
 export async function makeManifestAnew(
   ctx: Context,
   archive: string,
-  expected: Pick<BackupRecord, "file_count" | "source_bytes">,
+  expected: Pick<BackupRecord, "backup_name" | "backup_type" | "file_count" | "source_bytes">,
 ): Promise<Inventory> {
+  refuseIncremental(archive, expected);
   using rows = TextFile.create(manifestRowsPath(archive));
   const found = await takeInventory(archive, {
     onEntry: (entry) => rows.append(manifestLine(entry)),
@@ -85,7 +100,7 @@ export async function makeManifestAnew(
   });
   rows.flush();
   const { writeManifest } = await import("../catalog/manifest.ts");
-  await writeManifest(rows.path, manifestPath(archive));
+  await writeManifest(rows.path, manifestPath(archive), expected.backup_name);
   posix.fsyncPath(manifestPath(archive));
   return found;
 }

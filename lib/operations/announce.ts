@@ -8,6 +8,7 @@ import type { AlertEvent, EventKind } from "../core/events.ts";
 import {
   alertsDue,
   anySpooled,
+  dropSpooled,
   readOpenAlerts,
   spoolAlert,
   type Spooled,
@@ -24,6 +25,8 @@ interface Desk {
   waiting: Spooled[];
   /** As read while the catalogue was open anyway; null where it was not. */
   settings: NotifySettings | null;
+  /** True where those settings name nobody: then nothing is kept. */
+  nobody: boolean;
   /** Pings that a backup begins, on their way. */
   started: Promise<unknown>[];
 }
@@ -31,7 +34,7 @@ interface Desk {
 const desks = new WeakMap<Home, Desk>();
 
 function desk(ctx: Context): Desk {
-  const found = desks.get(ctx.home) ?? { waiting: [], settings: null, started: [] };
+  const found = desks.get(ctx.home) ?? { waiting: [], settings: null, nobody: false, started: [] };
   desks.set(ctx.home, found);
   return found;
 }
@@ -56,6 +59,7 @@ export function announceWell(
 }
 
 function put(ctx: Context, news: News, solves: readonly EventKind[], only_if_solving: boolean) {
+  if (desk(ctx).nobody) return;
   const at = ctx.now().toISOString();
   const spooled = spoolAlert(ctx.home, {
     event: { ...news, at, host: ctx.host },
@@ -77,13 +81,21 @@ export function resumeAlerts(ctx: Context): void {
 
 /** True where `deliverAlerts` has something to do. */
 export function hasAlerts(ctx: Context): boolean {
-  return desks.has(ctx.home);
+  const here = desks.get(ctx.home);
+  return here !== undefined && !here.nobody;
 }
 
-/** Notes a ping that is on its way, and the settings it was sent by. */
-export function noteStart(ctx: Context, settings: NotifySettings, sending: Promise<unknown>): void {
+/** Notes whom the settings name, while they are at hand, and pings that are on their way to them. */
+export function noteReceivers(
+  ctx: Context,
+  settings: NotifySettings,
+  receivers: unknown[],
+  sending: Promise<unknown>,
+): void {
   const here = desk(ctx);
   here.settings = settings;
+  here.nobody = receivers.length === 0;
+  if (here.nobody) here.waiting.splice(0).forEach(dropSpooled);
   here.started.push(sending);
 }
 

@@ -3,7 +3,7 @@ import { basename, dirname } from "node:path";
 import { asDuckbackError, type DuckbackError } from "../core/errors.ts";
 import { formatBytes, formatDuration } from "../core/units.ts";
 import { receiversOf } from "./alert_receivers.ts";
-import { announce, announceWell, noteStart } from "./announce.ts";
+import { announce, announceWell, noteReceivers } from "./announce.ts";
 import type { BackupOutcome } from "./backup.ts";
 import type { BackupPlan } from "./backup_plan.ts";
 import type { Context } from "./context.ts";
@@ -55,9 +55,11 @@ async function pingStart(ctx: Context, stack: string) {
     message: "",
     backup_id: null,
   };
-  const pinged = receiversOf(ctx, settings).filter((one) => one.wants(event, false));
-  // One that is away is told of again, and noted, when the backup is done.
-  noteStart(ctx, settings, Promise.allSettled(pinged.map((one) => one.send(event, signal))));
+  const receivers = receiversOf(ctx, settings);
+  // One that is away is asked again, and noted, when the backup is done.
+  const sending = receivers.filter((one) => one.wants(event, false))
+    .map((one) => one.send(event, signal));
+  noteReceivers(ctx, settings, receivers, Promise.allSettled(sending));
 }
 
 function tellFailure(ctx: Context, stack: string, error: DuckbackError) {

@@ -1,6 +1,6 @@
 /** Settings and the log of the compiled binary. */
 import assert from "node:assert/strict";
-import { auditRows, Place } from "./support.ts";
+import { auditRows, names, Place } from "./support.ts";
 
 const HOOK = "https://example.org/hook/of-the-shop";
 
@@ -62,6 +62,7 @@ Deno.test("variables override settings wherever they are read, and say so", asyn
   const made = await place.ok(["backup", "create", "--json"], { cwd, env });
   assert.match(made.json.backup.backup_path, /\.tar\.zst$/);
   const unset = await place.ok(["backup", "create", "--json"], { cwd });
+  assert.deepEqual(names(`${place.home}/alerts`), [], "nobody is to be told, so nothing is kept");
   assert.match(unset.json.backup.backup_path, /\.tar\.gz$/);
   const bad = { DUCKBACK_BACKUP_COMPRESSION: "lzma" };
   const refused = await place.run(["backup", "create", "--json"], { cwd, env: bad });

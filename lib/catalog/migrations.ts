@@ -20,6 +20,7 @@ const FILES = [
   "0007_upgrades.sql",
   "0008_schedule_prune.sql",
   "0009_drill_directory.sql",
+  "0010_schedule_drill.sql",
 ];
 
 /** All migrations this program knows, oldest first. `deno compile` needs `--include migrations`. */

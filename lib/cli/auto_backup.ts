@@ -9,7 +9,7 @@ import { examples, integer, oneOf } from "./options.ts";
 import type { Session } from "./session.ts";
 
 /** lib/schedule/tasks.ts has the same; it would load too much for a help text. */
-const TASKS = ["backup", "prune", "catalog", "verify"] as const;
+const TASKS = ["backup", "prune", "catalog", "verify", "drill"] as const;
 
 export function addAutoBackup(program: Command, session: Session) {
   const group = program.command("auto-backup")

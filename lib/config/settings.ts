@@ -15,6 +15,7 @@ export interface Settings extends NotifySettings {
   auto_prune_schedule: string;
   auto_catalog_schedule: string;
   auto_verify_schedule: string;
+  auto_drill_schedule: string;
   /** Minutes. */
   auto_backup_grace_minutes: number;
   /** Minutes. */
@@ -91,6 +92,12 @@ export const SETTINGS: readonly SettingDefinition[] = [
     kind.cron({ empty: "never" }),
     "0 4 * * 0",
     "When all archives are read back in full",
+  ),
+  define(
+    "auto_drill_schedule",
+    kind.cron({ empty: "never" }),
+    "",
+    "When the newest backup of each stack is restored and started beside it, as a drill",
   ),
   define(
     "auto_backup_grace_minutes",

@@ -6,7 +6,7 @@ import type { Home } from "../repository/home.ts";
 import { ensurePrivateDir, writeDurably } from "../repository/durable.ts";
 
 /** What can have a schedule. */
-export type TaskName = "backup" | "prune" | "catalog" | "verify";
+export type TaskName = "backup" | "prune" | "catalog" | "verify" | "drill";
 
 /** One task's past, as far as it decides about its future. */
 export interface TaskState {

@@ -1,5 +1,6 @@
 /** What each task does when its time comes: one operation, and a line that says what came of it. */
 import type { Settings } from "../config/settings.ts";
+import type { VerifyLevel } from "../core/model.ts";
 import { count, formatBytes, formatDuration } from "../core/units.ts";
 import type { Context } from "../operations/context.ts";
 import type { RegisteredStack } from "../repository/stack_registry.ts";
@@ -56,20 +57,22 @@ const WORK: Record<TaskName, (ctx: Context, slot: string | null) => Promise<Task
       backup_id: null,
     };
   },
-  async verify(ctx) {
-    const { verifyBackups } = await import("../operations/verify.ts");
-    const results = await verifyBackups(ctx, { id: null, level: "full" });
-    const bad = results.filter((result) => !result.ok);
-    return {
-      status: bad.length > 0 ? "failed" : "completed",
-      message: bad.length > 0
-        ? `damaged or missing: backup ${bad.map(({ id }) => id).join(", ")} of ${results.length}`
-        : `${count(results.length, "archive")} read in full`,
-      stack: null,
-      backup_id: null,
-    };
-  },
+  verify: (ctx) => verifyAll(ctx, "full", "read in full"),
+  drill: (ctx) => verifyAll(ctx, "drill", "restored for a drill"),
 };
+
+async function verifyAll(ctx: Context, level: VerifyLevel, done: string): Promise<TaskResult> {
+  const { verifyBackups } = await import("../operations/verify.ts");
+  const results = await verifyBackups(ctx, { id: null, level });
+  const bad = results.filter((result) => !result.ok);
+  const told = bad.map(({ id, error }) => `backup ${id}: ${error?.message ?? "it is not well"}`);
+  return {
+    status: bad.length > 0 ? "failed" : "completed",
+    message: [`${count(results.length - bad.length, "archive")} ${done}`, ...told].join("; "),
+    stack: null,
+    backup_id: null,
+  };
+}
 
 export const TASKS = Object.keys(WORK) as TaskName[];
 
@@ -89,6 +92,7 @@ export function planOf(settings: Settings, stacks: RegisteredStack[]): Plan {
     prune: settings.auto_prune_schedule,
     catalog: settings.auto_catalog_schedule,
     verify: settings.auto_verify_schedule,
+    drill: settings.auto_drill_schedule,
   };
   const tasks = TASKS.filter((task) => schedules[task] !== "").flatMap((task): PlannedTask[] =>
     (concernsStack(task) ? stacks.map(({ name }) => name) : [null])

@@ -132,7 +132,8 @@ Deno.test("auto-backup enabled, schedule, run and status: settings in words, the
   const [action] = await auditRows(place, "backup");
   assert.equal((action.action_params as { trigger: string }).trigger, "auto");
 
-  for (const [task, message] of [["verify", "1 archive read in full"], ["catalog", "1 backup"]]) {
+  const tasks = [["verify", "1 archive read in full"], ["drill", "1 archive restored"]];
+  for (const [task, message] of tasks) {
     const [report] = (await place.ok(["auto-backup", "run", "--task", task, "--json"])).json.runs;
     assert.ok(report.message.startsWith(message), report.message);
   }

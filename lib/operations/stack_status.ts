@@ -3,6 +3,7 @@ import { nextRuns } from "../config/cron.ts";
 import type { SkippedMount, Source } from "../core/model.ts";
 import { formatAge } from "../core/units.ts";
 import type { ServiceLabels } from "../docker/labels.ts";
+import { vanished } from "../repository/archive_directory.ts";
 import { listAside, listJournals } from "../repository/journal.ts";
 import { lockHolder } from "../repository/lock.ts";
 import { audited } from "./audit.ts";
@@ -114,12 +115,20 @@ export async function status(ctx: Context): Promise<StatusOutcome> {
     next_run: await nextRun(ctx),
     problems: [
       ...(overdue ? [`${overdue.text}.`] : []),
+      ...await goneDirectory(ctx),
       ...problems(ctx, found, backups, last, holder !== null),
     ],
     overdue,
     running: holder && `${holder.operation} (pid ${holder.pid}, since ${holder.since})`,
     notes: notesOf({ ...found, docker_error: null }, { fatal: false }),
   };
+}
+
+/** Told before the next backup is refused for it. */
+async function goneDirectory(ctx: Context): Promise<string[]> {
+  const { auto_backup_directory: directory } = await currentSettings(ctx);
+  const why = vanished(ctx.home, directory);
+  return why === null ? [] : [`The archive directory ${directory} is not what it was: ${why}.`];
 }
 
 async function nextRun(ctx: Context): Promise<string | null> {

@@ -8,11 +8,12 @@ export function needs(record: Candidate, all: readonly Candidate[]): Candidate[]
   return ancestorsOf(all, record.id).ancestors;
 }
 
-/** True where all that a backup needs is known and on the disk. */
+/** True where all that a backup needs is known, on the disk, and not known to be damaged. */
 export function isWhole(record: Candidate, all: readonly Candidate[]): boolean {
   if (record.parent_id === null) return true;
   const { ancestors, missing } = ancestorsOf(all, record.id);
-  return missing === null && ancestors.every(({ file_exists }) => file_exists);
+  return missing === null &&
+    ancestors.every(({ file_exists, verify_status }) => file_exists && verify_status !== "failed");
 }
 
 /** With a hash the archive was whole: where the run failed, it was the verification that did. */

@@ -146,6 +146,8 @@ Deno.test("a backup is refused while the disk of its directory is not mounted", 
   assert.deepEqual([gone.code, gone.json.error.code], [1, "DIRECTORY_GONE"]);
   assert.match(gone.json.error.hint, /mounted.*config set auto_backup_directory/);
   assert.deepEqual(names(disk.path), [], "nothing was written below the mount point");
+  const { problems } = (await place.run(["status", "--json"], { cwd: dir })).json;
+  assert.ok(problems.some((text: string) => /directory .* is not what it was/.test(text)));
   // What does not write there works.
   const [row] = (await place.ok(["backup", "list", "--json"])).json.backups;
   assert.deepEqual([row.id, row.file_exists], [1, false]);

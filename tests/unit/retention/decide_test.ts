@@ -139,6 +139,10 @@ Deno.test("decide() keeps the bases of what it keeps, and does not call a broken
   assert.deepEqual(kept(records, {}, { force: true }), [5, 4, 3]);
   const broken = records.filter(({ id }) => id !== 3);
   assert.ok(kept(broken, {}, { force: true }).includes(2), "the last one that can be restored");
+  const damaged = records.map((one) =>
+    one.id === 3 ? { ...one, verify_status: "failed" as const } : one
+  );
+  assert.ok(kept(damaged, {}, { force: true }).includes(2), "a damaged base is no base");
 });
 
 Deno.test("decide() removes nothing of a stack while a suspicion stands, until it is cleared", () => {

@@ -111,7 +111,7 @@ function restorable(record: Candidate, all: Candidate[]): boolean {
   if (record.own_place || record.trigger === "safety") return false;
   if (record.status !== "completed" || record.verify_status !== "passed") return false;
   for (let one: Candidate | undefined = record; one; one = byId.get(one.parent_id!)) {
-    if (!one.file_exists) return false;
+    if (!one.file_exists || one.verify_status === "failed") return false;
     if (one.parent_id === null) return true;
   }
   return false;

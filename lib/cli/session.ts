@@ -66,7 +66,8 @@ export class Session {
     const { terminal, globals } = this;
     const work_dir = resolve(terminal.cwd, globals.workDir ?? ".");
     return this.#context = {
-      home: locateHome(
+      // One for all contexts of this run: what was announced is known by it.
+      home: this.#context?.home ?? locateHome(
         globals.home && resolve(terminal.cwd, globals.home),
         terminal.env,
         terminal.uid,

@@ -8,21 +8,23 @@ const TRY_MS = 10_000;
 
 /**
  * Calls `send` until it succeeds, cannot succeed, was tried three times, or `signal` (the end of all
- * sending) is aborted. Resolves to null, or to the reason of the last failure.
+ * sending) is aborted. Resolves to null, or to the last failure.
  */
 export async function sendWithRetries(
   send: (signal: AbortSignal) => Promise<void>,
   signal: AbortSignal,
-): Promise<string | null> {
+): Promise<SendError | null> {
   for (let tries = 0;; tries++) {
     try {
       await send(AbortSignal.any([signal, AbortSignal.timeout(TRY_MS)]));
       return null;
     } catch (cause) {
-      if (!(cause instanceof SendError)) return `the request failed (${(cause as Error).name})`;
-      if (!cause.worth_retrying || tries >= WAITS.length || signal.aborted) return cause.message;
+      const error = cause instanceof SendError
+        ? cause
+        : new SendError(`the request failed (${(cause as Error).name})`, false);
+      if (!error.worth_retrying || tries >= WAITS.length || signal.aborted) return error;
       await pause(WAITS[tries], signal);
-      if (signal.aborted) return cause.message;
+      if (signal.aborted) return error;
     }
   }
 }

@@ -11,7 +11,13 @@ import { watchDisk } from "./disk_alerts.ts";
 import { currentSettings } from "./settings.ts";
 
 /** What a good backup puts an end to. */
-const SOLVED = ["backup_failed", "backup_partial", "overdue", "service_down"] as const;
+const SOLVED = [
+  "backup_failed",
+  "backup_partial",
+  "overdue",
+  "service_down",
+  "disk_low",
+] as const;
 /** A ping that a backup begins may take so long, beside the backup. */
 const START_MS = 10_000;
 

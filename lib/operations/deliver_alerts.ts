@@ -50,7 +50,7 @@ async function deliver(ctx: Context): Promise<Delivery[]> {
     ? Math.min(HURRY_S, settings["notify.timeout_seconds"])
     : settings["notify.timeout_seconds"];
   const deadline = AbortSignal.timeout(seconds * 1000);
-  await Promise.all(started);
+  if (!ctx.signal.aborted) await Promise.all(started);
   using _lock = await alone(ctx, deadline);
   // What is on disk is read from there: another process may have dealt with it meanwhile.
   const unwritten = waiting.filter(({ path }) => path === null);
@@ -66,7 +66,10 @@ async function deliver(ctx: Context): Promise<Delivery[]> {
   return deliveries;
 }
 
-/** Two at once would tell everything twice. Raises LOCKED where the other one takes all the time. */
+/**
+ * Two at once would tell everything twice. Raises LOCKED where the other one takes all the time. Where a
+ * full disk leaves no lock to be had, twice is better than never.
+ */
 async function alone(ctx: Context, deadline: AbortSignal): Promise<Disposable> {
   const holder = { pid: Deno.pid, operation: ctx.command, since: ctx.now().toISOString() };
   for (;;) {
@@ -74,13 +77,17 @@ async function alone(ctx: Context, deadline: AbortSignal): Promise<Disposable> {
       return await acquireLock(join(ctx.home.alerts, "lock"), holder);
     } catch (cause) {
       const locked = cause instanceof DuckbackError && cause.code === "LOCKED";
-      if (!locked || deadline.aborted) throw cause;
+      if (!locked) return { [Symbol.dispose]() {} };
+      if (deadline.aborted) throw cause;
       await new Promise((resolve) => setTimeout(resolve, 200));
     }
   }
 }
 
-/** In order, up to the first that does not arrive: a receiver that is away is not asked for each. */
+/**
+ * In order, up to the first that does not arrive: a receiver that is away is not asked for each. One
+ * event that it refuses does not keep it from the others; all of them, and it is left alone.
+ */
 async function deliverTo(
   receiver: Receiver,
   alerts: Spooled[],
@@ -90,19 +97,24 @@ async function deliverTo(
   const open = alerts.map(({ alert }) => alert).filter((alert) =>
     !alert.done.includes(id) && receiver.wants(alert.event, alert.repeated)
   );
-  let sent = 0;
+  const delivery: Delivery = { channel, receiver: label, sent: 0, error: null };
+  let refused = 0;
   for (const [at, alert] of open.entries()) {
     const { event } = alert;
     const old = receiver.latest_only &&
       open.slice(at + 1).some((later) => later.event.stack === event.stack);
     if (!old) {
       const error = await sendWithRetries((signal) => receiver.send(event, signal), deadline);
-      if (error) return { channel, receiver: label, sent, error };
-      sent++;
+      if (error) {
+        delivery.error = error.message;
+        if (error.worth_retrying || ++refused > 1) break;
+        continue;
+      }
+      delivery.sent++;
     }
     alert.done.push(id);
   }
-  return { channel, receiver: label, sent, error: null };
+  return delivery;
 }
 
 function settle(ctx: Context, spooled: Spooled, receivers: Receiver[]) {

@@ -50,7 +50,7 @@ export async function tryReceivers(
       channel: one.channel,
       receiver: one.label.slice(one.channel.length + 1),
       ok: error === null,
-      error,
+      error: error?.message ?? null,
       duration_ms: Math.round(performance.now() - began),
     };
   }));

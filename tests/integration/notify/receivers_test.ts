@@ -25,10 +25,8 @@ async function told(
 ): Promise<string | null> {
   const settings = { events: [], webhooks: [], mail: null, pings: [], command: [], ...change };
   const [receiver] = buildReceivers(settings, env);
-  return await sendWithRetries(
-    (signal) => receiver.send(event, signal),
-    AbortSignal.timeout(ms),
-  );
+  const signal = AbortSignal.timeout(ms);
+  return (await sendWithRetries((each) => receiver.send(event, each), signal))?.message ?? null;
 }
 
 const hook = (target: string) => ({ webhooks: [{ template: "generic" as const, target }] });

@@ -37,7 +37,7 @@ async function compile(target: Target): Promise<void> {
     `--output=${output}`,
     "--preload=scripts/compile/preload.ts",
     "--include=migrations",
-    "--include=scripts/compile/libdeflate_license.txt",
+    "--include=scripts/compile/licenses.txt",
     ...workers.map((path) => `--include=${path}`),
     ...excluded.map((path) => `--exclude=${path}`),
     "main.ts",

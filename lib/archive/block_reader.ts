@@ -42,7 +42,9 @@ export class BlockReader implements ChunkSource, Disposable {
   readonly #ahead: Ahead[] = [];
   /** Buffers of compressed blocks, to be used again. */
   readonly #free: ArrayBuffer[] = [];
-  /** What `next` gave last; its memory is given back before the garbage collector would. */
+  /** Buffers for what blocks are decompressed to. */
+  readonly #rooms: ArrayBuffer[] = [];
+  /** What `next` gave last; its buffer is used again. */
   #given: Uint8Array | null = null;
   readonly #most: number;
   #ended = false;
@@ -92,7 +94,7 @@ export class BlockReader implements ChunkSource, Disposable {
         if (this.file.table !== null) this.options.onRaw?.(this.file.table);
         return;
       }
-      const bytes = this.file.load(cut, this.#buffer(cut.length));
+      const bytes = this.file.load(cut, take(this.#free, cut.length));
       this.options.onRaw?.(bytes);
       this.#ahead.push({ cut, answer: this.#decompress(cut, bytes) });
     }
@@ -103,20 +105,15 @@ export class BlockReader implements ChunkSource, Disposable {
     this.#given = null;
     if (buffer === undefined) return;
     if (this.file.compression === "none") this.#free.push(buffer);
-    else buffer.transfer(0); // Frees it now: waiting for the collector costs a gigabyte.
-  }
-
-  #buffer(length: number): ArrayBuffer {
-    const known = this.#free.pop();
-    if (known !== undefined && known.byteLength >= length) return known;
-    return new ArrayBuffer(Math.ceil(length / BUFFER_STEP) * BUFFER_STEP);
+    else this.#rooms.push(buffer);
   }
 
   #decompress(cut: Cut, bytes: Uint8Array<ArrayBuffer>): Promise<Answer> {
     const { codec, content: size } = cut;
     const input = bytes.buffer;
     if (codec === null) return Promise.resolve({ ok: true, output: bytes, input, digests: [] });
-    const task: Task = { act: "decompress", codec, size, input, length: bytes.length };
+    const room = take(this.#rooms, size);
+    const task: Task = { act: "decompress", codec, size, input, length: bytes.length, room };
     if (this.#pool === null) return Promise.resolve(perform(task));
     const answer = this.#pool.run(task);
     answer.catch(() => {}); // It is awaited later, in order; until then nobody handles it.
@@ -127,6 +124,14 @@ export class BlockReader implements ChunkSource, Disposable {
     this.options.signal?.removeEventListener("abort", this.#onAbort);
     this.#pool?.[Symbol.dispose]();
     this.#release();
-    for (const buffer of this.#free.splice(0)) buffer.transfer(0);
+    for (const buffer of [...this.#free.splice(0), ...this.#rooms.splice(0)]) buffer.transfer(0);
   }
+}
+
+/** A buffer of at least `length` bytes: the last of `from` where that will do. */
+function take(from: ArrayBuffer[], length: number): ArrayBuffer {
+  const known = from.pop();
+  if (known !== undefined && known.byteLength >= length) return known;
+  known?.transfer(0); // Frees it now: waiting for the collector costs a gigabyte.
+  return new ArrayBuffer(Math.ceil(length / BUFFER_STEP) * BUFFER_STEP);
 }

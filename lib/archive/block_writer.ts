@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import { DuckbackError, interrupted } from "../core/errors.ts";
 import type { Compression } from "../core/model.ts";
-import { BLOCK_BYTES } from "./codec.ts";
+import { BLOCK_BYTES, mostCompressed } from "./codec.ts";
 import { CodecPool, defaultWorkers } from "./codec_pool.ts";
 import { hashSpans, perform } from "./codec_task.ts";
 import { BlockTable } from "./block_table.ts";
@@ -32,10 +32,10 @@ export interface Hashed {
   sha256: string | null;
 }
 
-/** A block's bytes as they are to be written; `kept` is the buffer to use again behind that, if any. */
+/** A block's bytes as they are to be written; behind that their buffer goes to `home`, to be used again. */
 interface Compressed {
   bytes: Uint8Array;
-  kept: ArrayBuffer | null;
+  home: ArrayBuffer[];
 }
 
 interface Sealed {
@@ -53,6 +53,8 @@ export class BlockWriter implements Disposable {
   used = 0;
   #ref: BlockRef = { offset: -1 };
   readonly #free: ArrayBuffer[] = [];
+  /** Buffers for what blocks are compressed to. */
+  readonly #rooms: ArrayBuffer[] = [];
   #mostSealed: number;
   /** Buffers that may still be made besides. */
   #spare = 0;
@@ -196,9 +198,10 @@ export class BlockWriter implements Disposable {
     if (this.pool === null || codec === "none") {
       const bytes = this.buffer.subarray(0, length);
       digested(hashSpans(bytes, spans));
-      return Promise.resolve({ bytes, kept: buffer });
+      return Promise.resolve({ bytes, home: this.#free });
     }
-    const task = { act: "compress" as const, codec, level, input: buffer, length, spans };
+    const room = this.#rooms.pop() ?? new ArrayBuffer(mostCompressed(this.buffer.length));
+    const task = { act: "compress" as const, codec, level, input: buffer, length, room, spans };
     const answer = length <= INLINE[codec] ? perform(task) : this.pool.run(task);
     const result = Promise.resolve(answer).then((answer) => {
       if (!answer.ok) {
@@ -207,7 +210,7 @@ export class BlockWriter implements Disposable {
       digested(answer.digests);
       this.#free.push(answer.input);
       this.#wakeUp();
-      return { bytes: answer.output, kept: null };
+      return { bytes: answer.output, home: this.#rooms };
     });
     result.catch(() => {}); // It is awaited later, in order; until then nobody handles it.
     return result;
@@ -219,16 +222,14 @@ export class BlockWriter implements Disposable {
     this.#draining = true;
     try {
       for (let next = this.#sealed[0]; next !== undefined; next = this.#sealed[0]) {
-        const { bytes, kept } = await next.result;
+        const { bytes, home } = await next.result;
         if (this.#failure !== null) return;
         next.ref.offset = this.#written;
         this.#written += bytes.length;
         this.table.add(next.content, next.ref.offset, bytes.length);
         await this.#writeOut(bytes);
         if (this.#failure !== null) return;
-        // Frees it now: waiting for the collector costs hundreds of megabytes.
-        if (kept === null) (bytes.buffer as ArrayBuffer).transfer(0);
-        else this.#free.push(kept);
+        home.push(bytes.buffer as ArrayBuffer);
         this.#sealed.shift();
         this.options.onWritten?.();
         this.#wakeUp();
@@ -288,7 +289,7 @@ export class BlockWriter implements Disposable {
     this.#failure ??= new DuckbackError("INTERNAL", "Cannot write: the archive is closed");
     this.pool?.[Symbol.dispose]();
     // The collector may be long in coming, and verification needs as much again.
-    for (const buffer of this.#free.splice(0)) buffer.transfer(0);
+    for (const buffer of [...this.#free.splice(0), ...this.#rooms.splice(0)]) buffer.transfer(0);
     this.#wakeUp();
   }
 

@@ -1,10 +1,10 @@
 /** Compresses and decompresses one block: a gzip member or a zstd frame, each complete in itself. */
-import zlib from "node:zlib";
 import type { Compression } from "../core/model.ts";
 import { BlockError } from "./block_error.ts";
-import { crc32, deflateRaw, giveBack, inflateRaw, mostCompressed } from "./deflate.ts";
+import { crc32, deflateRaw, inflateRaw, mostCompressed } from "./deflate.ts";
+import { unzstdFrame, zstdFrame, zstdSize } from "./zstd.ts";
 
-export { BlockError };
+export { BlockError, mostCompressed };
 
 /** A compression that has blocks of its own. */
 export type Codec = Exclude<Compression, "none">;
@@ -28,26 +28,39 @@ export const GZIP_HEADER = 24;
 const GZIP_TRAILER = 8;
 const FIXED = Uint8Array.of(0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 0, 3, 12, 0, 0x44, 0x4b, 8, 0);
 
-/** An output chunk that is filled to its end makes node:zlib take another one as large. */
-const SPARE = 64;
-
-const { ZSTD_c_compressionLevel, ZSTD_c_checksumFlag, ZSTD_c_contentSizeFlag } = zlib.constants;
-
-/** Compresses `input` into one member or frame. `level` is 0-9 for gzip, 1-22 for zstd. */
-export function compressBlock(codec: Codec, level: number, input: Uint8Array): Uint8Array {
-  return codec === "gzip" ? gzipMember(level, input) : zstdFrame(level, input);
+/**
+ * Compresses `input` into one member or frame at the start of `room`, which has `mostCompressed` bytes.
+ * `level` is 0-9 for gzip, 1-22 for zstd.
+ */
+export function compressBlock(
+  codec: Codec,
+  level: number,
+  input: Uint8Array,
+  room: Uint8Array = new Uint8Array(mostCompressed(input.length)),
+): Uint8Array {
+  return codec === "gzip" ? gzipMember(level, input, room) : zstdFrame(level, input, room);
 }
 
-/** The inverse of `compressBlock`; `size` is the content's size. Throws BlockError. */
-export function decompressBlock(codec: Codec, input: Uint8Array, size: number): Uint8Array {
-  return codec === "gzip" ? gunzipMember(input, size) : unzstdFrame(input, size);
+/**
+ * The inverse of `compressBlock`, at the start of `room`, which has `size` bytes at least: the
+ * content's. Throws BlockError.
+ */
+export function decompressBlock(
+  codec: Codec,
+  input: Uint8Array,
+  size: number,
+  room: Uint8Array = new Uint8Array(size),
+): Uint8Array {
+  return codec === "gzip" ? gunzipMember(input, size, room) : unzstdFrame(input, size, room);
 }
 
-function gzipMember(level: number, input: Uint8Array): Uint8Array {
+function gzipMember(level: number, input: Uint8Array, room: Uint8Array): Uint8Array {
   // Deflate takes long over what cannot be compressed, zstd next to no time.
-  const random = looksRandom(input) && zstdSize(input) > input.length * RANDOM;
-  const out = deflateRaw(random ? 0 : level, input, GZIP_HEADER, GZIP_TRAILER);
-  const view = new DataView(out.buffer);
+  const random = looksRandom(input) && zstdSize(input, room) > input.length * RANDOM;
+  const body = room.subarray(GZIP_HEADER, room.length - GZIP_TRAILER);
+  const { length } = deflateRaw(random ? 0 : level, input, body);
+  const out = room.subarray(0, GZIP_HEADER + length + GZIP_TRAILER);
+  const view = new DataView(out.buffer, out.byteOffset);
   out.set(FIXED);
   view.setUint32(16, out.length, true);
   view.setUint32(20, input.length, true);
@@ -81,16 +94,6 @@ function looksRandom(input: Uint8Array): boolean {
   return bits >= RANDOM_BITS;
 }
 
-function zstdSize(input: Uint8Array): number {
-  const frame = zlib.zstdCompressSync(input, {
-    chunkSize: mostCompressed(input.length),
-    params: { [ZSTD_c_compressionLevel]: 1 },
-  });
-  const { length } = frame;
-  giveBack(frame);
-  return length;
-}
-
 /** Sizes that a member's header states, or null where this is not one of our members. */
 export function gzipSizes(header: Uint8Array): { member: number; content: number } | null {
   if (header.length < GZIP_HEADER) return null;
@@ -102,46 +105,16 @@ export function gzipSizes(header: Uint8Array): { member: number; content: number
   return { member: view.getUint32(16, true), content: view.getUint32(20, true) };
 }
 
-function gunzipMember(input: Uint8Array, size: number): Uint8Array {
+function gunzipMember(input: Uint8Array, size: number, room: Uint8Array): Uint8Array {
   const body = input.length - GZIP_HEADER - GZIP_TRAILER;
   if (body < 1) throw new BlockError("the block is too short");
-  const output = inflateRaw(input.subarray(GZIP_HEADER, GZIP_HEADER + body), size);
+  const output = inflateRaw(input.subarray(GZIP_HEADER, GZIP_HEADER + body), size, room);
   const view = new DataView(input.buffer, input.byteOffset + GZIP_HEADER + body);
   if (view.getUint32(4, true) !== size) {
     throw new BlockError("the block's content is not as long as declared");
   }
   if (view.getUint32(0, true) !== crc32(output)) {
     throw new BlockError("the block's checksum (CRC-32) is wrong");
-  }
-  return output;
-}
-
-function zstdFrame(level: number, input: Uint8Array): Uint8Array {
-  return zlib.zstdCompressSync(input, {
-    chunkSize: mostCompressed(input.length),
-    // Without it the frame header does not state the content's size.
-    pledgedSrcSize: input.length,
-    params: {
-      [ZSTD_c_compressionLevel]: level,
-      [ZSTD_c_checksumFlag]: 1,
-      [ZSTD_c_contentSizeFlag]: 1,
-    },
-  } as zlib.ZstdOptions);
-}
-
-function unzstdFrame(input: Uint8Array, size: number): Uint8Array {
-  let output: Uint8Array;
-  try {
-    output = zlib.zstdDecompressSync(input, {
-      chunkSize: size + SPARE,
-      maxOutputLength: Math.max(size, 64),
-    });
-  } catch (error) {
-    throw new BlockError(`the block is damaged: ${(error as Error).message}`);
-  }
-  // Deno's node:zlib takes a frame cut in half as a success: the length is what tells.
-  if (output.length !== size) {
-    throw new BlockError("the block's content is not as long as declared");
   }
   return output;
 }

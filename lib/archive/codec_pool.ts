@@ -1,7 +1,9 @@
 /** A pool of workers that compress or decompress blocks, each started only when there is work for it. */
 import { DuckbackError } from "../core/errors.ts";
 import type { Answer, Task } from "./codec_task.ts";
-import "./libdeflate.ts"; // before a worker needs it
+// Before a worker needs them:
+import "./libdeflate.ts";
+import "./libzstd.ts";
 
 /** Workers beyond this gain nothing: one thread reads and hashes for all, and each costs memory. */
 const MOST = 8;
@@ -31,7 +33,7 @@ export class CodecPool implements Disposable {
 
   constructor(readonly size: number = defaultWorkers()) {}
 
-  /** Hands `task` over (its input is gone until the answer brings it back). */
+  /** Hands `task` over (its buffers are gone until the answer brings them back). */
   run(task: Task): Promise<Answer> {
     return new Promise((resolve, reject) => {
       if (this.#closed !== null) return reject(this.#closed);
@@ -63,7 +65,8 @@ export class CodecPool implements Disposable {
 
   #give(member: Member, job: Job): void {
     member.job = job;
-    member.worker.postMessage(job.task, [job.task.input]);
+    const { input, room } = job.task;
+    member.worker.postMessage(job.task, room === undefined ? [input] : [input, room]);
   }
 
   #close(reason: Error): void {

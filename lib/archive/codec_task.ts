@@ -1,10 +1,10 @@
 /** A block's way to a worker and back, as plain data. */
 import { hash } from "node:crypto";
-import { type Codec, compressBlock, decompressBlock } from "./codec.ts";
-import { SHARED_MOST } from "./deflate.ts";
+import { type Codec, compressBlock, decompressBlock, mostCompressed } from "./codec.ts";
 
 /**
- * What the pool posts. `input` is transferred and comes back with the answer, to be used again.
+ * What the pool posts. `input` is transferred and comes back with the answer, to be used again; so is
+ * `room`, large enough for the output whatever it will be, which comes back as the output's buffer.
  * `spans` are offset and length, in turn, of parts of `input` whose SHA-256 is wanted.
  */
 export type Task =
@@ -14,9 +14,17 @@ export type Task =
     level: number;
     input: ArrayBuffer;
     length: number;
+    room?: ArrayBuffer;
     spans?: number[];
   }
-  | { act: "decompress"; codec: Codec; size: number; input: ArrayBuffer; length: number };
+  | {
+    act: "decompress";
+    codec: Codec;
+    size: number;
+    input: ArrayBuffer;
+    length: number;
+    room?: ArrayBuffer;
+  };
 
 /** The answer; errors as plain text, since subclasses of Error do not survive postMessage. */
 export type Answer =
@@ -29,10 +37,12 @@ export function perform(task: Task): Answer {
     const input = new Uint8Array(task.input, 0, task.length);
     const compress = task.act === "compress";
     const digests = compress ? hashSpans(input, task.spans ?? []) : [];
+    const most = compress ? mostCompressed(task.length) : task.size;
+    const room = task.room === undefined ? new Uint8Array(most) : new Uint8Array(task.room);
     const output = compress
-      ? compressBlock(task.codec, task.level, input)
-      : decompressBlock(task.codec, input, task.size);
-    return { ok: true, output: owned(output), input: task.input, digests };
+      ? compressBlock(task.codec, task.level, input, room)
+      : decompressBlock(task.codec, input, task.size, room);
+    return { ok: true, output, input: task.input, digests };
   } catch (error) {
     return { ok: false, error: (error as Error).message, input: task.input };
   }
@@ -45,9 +55,4 @@ export function hashSpans(bytes: Uint8Array, spans: number[]): string[] {
     digests.push(hash("sha256", bytes.subarray(spans[i], spans[i] + spans[i + 1]), "hex"));
   }
   return digests;
-}
-
-/** Small results of node:zlib lie in a buffer that others share and that cannot be handed over. */
-function owned(output: Uint8Array): Uint8Array {
-  return output.buffer.byteLength <= SHARED_MOST ? new Uint8Array(output) : output;
 }

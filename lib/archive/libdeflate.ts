@@ -1,11 +1,8 @@
 /**
  * libdeflate through Deno.dlopen: it deflates 1.5 to 1.8 times as fast as node:zlib, into the same
- * format. Loaded with this module; whoever starts a worker that needs it imports this first, since in
- * the compiled binary only the main thread can load it (scripts/compile/preload.ts): workers then find
- * it by its name.
+ * format.
  */
-
-const NAME = "libdeflate.so.0";
+import { carriedLibrary, own } from "./carried_library.ts";
 
 const SYMBOLS = {
   libdeflate_alloc_compressor: { parameters: ["i32"], result: "pointer" },
@@ -91,32 +88,11 @@ export class Libdeflate {
   }
 }
 
-/** Deno's types ask for buffers that cannot be shared between threads; ours never are. */
-function own(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  return bytes as Uint8Array<ArrayBuffer>;
-}
-
-const loaded = load();
-let used = true;
-
-/** For tests: false makes this thread do without the library. */
-export function useLibdeflate(use: boolean): void {
-  used = use;
-}
+const symbols = carriedLibrary("libdeflate.so.0", SYMBOLS);
+const library = symbols();
+const loaded = library === null ? null : new Libdeflate(library);
 
 /** The library, or null where there is none. */
 export function libdeflate(): Libdeflate | null {
-  return used ? loaded : null;
-}
-
-function load(): Libdeflate | null {
-  const { duckbackCarried } = globalThis as { duckbackCarried?: (name: string) => void };
-  try {
-    duckbackCarried?.(NAME);
-  } catch { /* then the host's, if it has one */ }
-  try {
-    return new Libdeflate(Deno.dlopen(NAME, SYMBOLS).symbols);
-  } catch {
-    return null;
-  }
+  return symbols() && loaded;
 }

@@ -1,5 +1,5 @@
-/** The native libraries of a binary: DuckDB's, of the version that deno.lock pins, and libdeflate. */
-import { libdeflate } from "./libdeflate.ts";
+/** The native libraries of a binary: DuckDB's, of the version that deno.lock pins, and those of Debian. */
+import { debianLibrary, LIBDEFLATE, LIBZSTD } from "./debian_library.ts";
 import { packageDirectory } from "./npm_package.ts";
 import { PROJECT } from "./project.ts";
 import type { NativeLibrary, Target } from "./targets.ts";
@@ -24,6 +24,8 @@ export async function nativeLibraries(target: Target): Promise<NativeLibrary[]> 
       bytes: await Deno.readFile(`${directory}/${name}`),
     })),
   );
-  const deflate = await libdeflate(target);
-  return deflate === null ? duckdb : [...duckdb, deflate];
+  const debian = await Promise.all(
+    [LIBDEFLATE, LIBZSTD].map((library) => debianLibrary(library, target)),
+  );
+  return [...duckdb, ...debian.filter((library) => library !== null)];
 }

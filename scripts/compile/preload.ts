@@ -125,7 +125,7 @@ function loadDuckdb(loadAddon: (path: string) => void): void {
   loadAddon(inMemory("duckdb.node"));
 }
 
-// lib/archive/libdeflate.ts asks for it; afterwards the library's own name means it, in workers too.
+// lib/archive/carried_library.ts asks for them; afterwards the library's own name means it, in workers too.
 (globalThis as { duckbackCarried?: (name: string) => void }).duckbackCarried = (name) => {
   Deno.dlopen(inMemory(name), {});
 };

@@ -29,8 +29,9 @@ export interface Target {
   base: { sha256: string; length: number };
   /** A package with an executable made by `deno compile`, whose first bytes are that denort. */
   carrier: PinnedPackage & { file: string };
-  /** Debian's libdeflate.so.0 1.14-1: its architecture, where it is installed, SHA-256 of the file. */
-  libdeflate: { debian: string; path: string; sha256: string };
+  /** Debian's name for the architecture, and of the directory below /usr/lib with its libraries. */
+  debian: string;
+  triplet: string;
 }
 
 export const TARGETS: Record<Arch, Target> = {
@@ -50,11 +51,8 @@ export const TARGETS: Record<Arch, Target> = {
         "sha512-kp5QdG26EC8gEzVXI0YgzmiiFHz7DFCNRLNfAWa2rDPHr/jUBnfkP8AlbTPmv0YNQpnKn1wzSWHFw88fn/OTog==",
       file: "bin/steady",
     },
-    libdeflate: {
-      debian: "amd64",
-      path: "/usr/lib/x86_64-linux-gnu/libdeflate.so.0",
-      sha256: "7a20781883ba5f05bdf0a259b026109142b9d9af9169e489af608b51c4e233d5",
-    },
+    debian: "amd64",
+    triplet: "x86_64-linux-gnu",
   },
   aarch64: {
     arch: "aarch64",
@@ -72,10 +70,7 @@ export const TARGETS: Record<Arch, Target> = {
         "sha512-HjSQdAt40CpYIauUKJ1xyIEsdrf5LtQP1x8Su7BEZJN94807ROJXxabW+jXyc48823tVBkrnxNUUTrBK4TVTRw==",
       file: "bin/steady",
     },
-    libdeflate: {
-      debian: "arm64",
-      path: "/usr/lib/aarch64-linux-gnu/libdeflate.so.0",
-      sha256: "e855913b8d66c3f6aa65e742bf9b531acc94b5c4cd53b70c7a794ea83429e913",
-    },
+    debian: "arm64",
+    triplet: "aarch64-linux-gnu",
   },
 };

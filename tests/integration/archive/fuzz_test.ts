@@ -4,7 +4,7 @@ import zlib from "node:zlib";
 import type { DuckbackError } from "../../../lib/core/errors.ts";
 import { compressBlock } from "../../../lib/archive/codec.ts";
 import { extractArchive, list, readSelf, verifyArchive } from "../../../lib/archive/mod.ts";
-import { useLibdeflate } from "../../../lib/archive/libdeflate.ts";
+import { useLibraries } from "../../../lib/archive/carried_library.ts";
 import { isOurs, readThrough } from "../../../lib/archive/read_through.ts";
 import { readdirNames, removeTree } from "../../../lib/posix/mod.ts";
 import {
@@ -162,7 +162,7 @@ Deno.test(
         }
         Deno.writeFileSync(`${dir}/a`, bytes);
         const start = performance.now();
-        useLibdeflate(i % 4 !== 0); // hosts without it too
+        useLibraries(i % 4 !== 0); // hosts without it too
         const code = await watchdog.run(
           name,
           (signal) => restored(`${dir}/a`, `${place}/target`, i, signal),
@@ -183,7 +183,7 @@ Deno.test(
       assert.ok(slowest < MOST_MS, `one took ${Math.round(slowest)} ms`);
       assert.ok(rss - began < MOST_RSS, `${Math.round((rss - began) / 1e6)} MB`);
     } finally {
-      useLibdeflate(true);
+      useLibraries(true);
       await sh(`umount "$0/place"`, dir);
     }
   }),

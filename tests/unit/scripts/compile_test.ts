@@ -9,7 +9,7 @@ import {
   layOut,
   readIndex,
 } from "../../../scripts/compile/payload.ts";
-import { arMember } from "../../../scripts/compile/libdeflate.ts";
+import { arMember } from "../../../scripts/compile/debian_library.ts";
 import { packageKey, packageOf, type PackagesIndex } from "../../../scripts/compile/package_key.ts";
 import { scriptsOf } from "../../../scripts/compile/packages.ts";
 import { TARGETS } from "../../../scripts/compile/targets.ts";

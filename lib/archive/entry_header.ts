@@ -1,13 +1,6 @@
 /** All header bytes of one entry: a pax extended header where one is needed, then the ustar header. */
 import type { EntryType } from "../core/model.ts";
-import {
-  BLOCK,
-  MAX_OCTAL_11,
-  MAX_OCTAL_7,
-  octal,
-  writeChecksum,
-  writeHeader,
-} from "./tar_header.ts";
+import { BLOCK, HeaderWriter, MAX_OCTAL_11, MAX_OCTAL_7, type RawHeader } from "./tar_header.ts";
 import { ACL_ACCESS, ACL_DEFAULT, type Xattr } from "../posix/xattr.ts";
 import { aclToText } from "./acl.ts";
 import { formatTime, PaxBuilder, XATTR } from "./pax.ts";
@@ -66,6 +59,8 @@ export function unescapeXattr(key: string): string {
 /** Makes headers in a buffer of its own, which is used again for every entry. */
 export class HeaderBuilder {
   readonly #pax = new PaxBuilder();
+  readonly #paxHeader = new HeaderWriter();
+  readonly #header = new HeaderWriter();
   #out = new Uint8Array(16 * BLOCK);
 
   /** The entry's header bytes, a multiple of 512. A view: valid until the next call. */
@@ -79,14 +74,11 @@ export class HeaderBuilder {
     if (start + BLOCK > this.#out.length) this.#out = new Uint8Array(2 * (start + BLOCK));
     const out = this.#out;
     if (body > 0) {
-      out.set(PAX_HEADER);
-      octal(out, 124, body, 11);
-      writeChecksum(out, 0);
+      this.#paxHeader.write(out, 0, extendedHeader(body));
       out.set(this.#pax.bytes(), BLOCK);
       out.fill(0, BLOCK + body, start);
     }
-    out.fill(0, start, start + BLOCK);
-    writeHeader(out, start, {
+    this.#header.write(out, start, {
       name,
       mode: head.mode,
       uid: head.uid,
@@ -147,14 +139,16 @@ export class HeaderBuilder {
   }
 }
 
-/** The extended header's own header but for its size and checksum; named as Python's tarfile does. */
-const PAX_HEADER = new Uint8Array(BLOCK);
+const PAX_NAME = new TextEncoder().encode("././@PaxHeader");
 const NOBODY = new Uint8Array(0);
-writeHeader(PAX_HEADER, 0, {
-  ...{ name: new TextEncoder().encode("././@PaxHeader"), mode: 0o644, uid: 0, gid: 0, size: 0 },
-  ...{ mtime: 0, typeflag: "x", link: NOBODY, uname: NOBODY, gname: NOBODY },
-  ...{ devmajor: 0, devminor: 0 },
-});
+
+/** The header of an extended header of `size` bytes; named as Python's tarfile does. */
+function extendedHeader(size: number): RawHeader {
+  return {
+    ...{ name: PAX_NAME, mode: 0o644, uid: 0, gid: 0, size, mtime: 0, typeflag: "x" },
+    ...{ link: NOBODY, uname: NOBODY, gname: NOBODY, devmajor: 0, devminor: 0 },
+  };
+}
 
 function withSlash(path: Uint8Array): Uint8Array {
   const out = new Uint8Array(path.length + 1);

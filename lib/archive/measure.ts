@@ -26,3 +26,10 @@ export async function measure(choice: WalkChoice): Promise<Totals> {
   }
   return totals;
 }
+
+/** Whether `createArchive` would store anything; looks at the sources' tops alone. Throws the same. */
+export function holdsAnything(choice: WalkChoice): boolean {
+  using walk = newWalker(choice, new Warnings(), false);
+  // Of each: whoever asks wants to know that none is missing.
+  return choice.sources.filter((source) => walk.begin(source)).length > 0;
+}

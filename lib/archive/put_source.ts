@@ -68,7 +68,9 @@ export async function putSource(
     if (!writer.ready) await writer.wait();
     if (walk.fd < 0) packer.addCurrent(walk);
     else {
-      await addFile(walk, packer, old);
+      // To wait costs more than to put a small file: only where there is something to wait for.
+      const waiting = addFile(walk, packer, old);
+      if (waiting !== null) await waiting;
       closeQuietly(walk.fd);
       walk.fd = -1;
     }
@@ -78,10 +80,23 @@ export async function putSource(
 /** Nothing was stored earlier. */
 const NEW = { old: null, above: [] };
 
-/** Puts the walk's current file; where it changes meanwhile, once more behind that. */
-async function addFile(walk: Walker, packer: Packer, _old: Logged | null): Promise<void> {
-  let map = await holes(walk, packer);
-  const entry = await putFile(walk, packer, map);
+/** Puts the walk's current file; where it changes meanwhile, once more behind that. Null where it is done. */
+function addFile(walk: Walker, packer: Packer, _old: Logged | null): Promise<void> | null {
+  const found = holes(walk, packer);
+  if (found !== null) {
+    return found.then(async (map) => settle(walk, packer, await putFile(walk, packer, map), map));
+  }
+  const put = putFile(walk, packer, null);
+  if (put instanceof Promise) return put.then((entry) => settle(walk, packer, entry, null));
+  return packer.changed === null ? null : settle(walk, packer, put, null);
+}
+
+async function settle(
+  walk: Walker,
+  packer: Packer,
+  entry: ManifestEntry,
+  holed: SparseMap | null,
+): Promise<void> {
   const first = packer.changed;
   if (first === null) return;
   const { warnings, writer } = packer;
@@ -90,9 +105,9 @@ async function addFile(walk: Walker, packer: Packer, _old: Logged | null): Promi
     return warnings.add(first.code, walk.path, first.message, true);
   }
   // tar's rule makes this sound for every reader: of two entries of one path the later wins.
-  packer.supersede(entry, map);
+  packer.supersede(entry, holed);
   if (!writer.ready) await writer.wait();
-  map = await holes(walk, packer);
+  const map = await holes(walk, packer);
   await putFile(walk, packer, map);
   const second = packer.changed;
   if (second === null) {
@@ -120,15 +135,15 @@ export async function putFileOf(
 }
 
 /** Puts the walk's current file with its content; `packer.changed` tells what happened to it meanwhile. */
-export async function putFile(
+export function putFile(
   walk: Walker,
   packer: Packer,
   map: SparseMap | null,
-): Promise<ManifestEntry> {
+): ManifestEntry | Promise<ManifestEntry> {
   const entry = packer.addCurrent(walk, map);
-  if (map !== null) await packer.addSparse(walk, entry, map);
-  else if (!packer.addSmallContent(walk, entry)) await packer.addContent(walk, entry);
-  return entry;
+  if (map !== null) return packer.addSparse(walk, entry, map).then(() => entry);
+  if (packer.addSmallContent(walk, entry)) return entry;
+  return packer.addContent(walk, entry).then(() => entry);
 }
 
 /**

@@ -4,6 +4,9 @@ import { AT_FDCWD } from "../posix/libc.ts";
 import { cBytes } from "../posix/c_string.ts";
 import { StatView } from "../posix/stat.ts";
 
+const INO_BITS = 12;
+const LOW_INO = (1 << INO_BITS) - 1;
+
 /**
  * Knows places by what they are (device and inode), so that a symlink or bind mount on the way does
  * not hide them, and by name, for what is made only later.
@@ -11,8 +14,9 @@ import { StatView } from "../posix/stat.ts";
 export class SkipList {
   readonly #paths: Set<string>;
   readonly #names = new Set<string>();
-  /** Low halves of inode numbers: enough to rule almost everything out. */
-  readonly #inos = new Set<number>();
+  /** Lengths of names and low bits of inode numbers: enough to rule almost everything out. */
+  readonly #lengths = new Uint8Array(256);
+  readonly #inos = new Uint8Array(1 << INO_BITS);
   readonly #files = new Set<string>();
 
   /** `paths` are absolute; what does not exist yet is known by name alone. */
@@ -20,16 +24,19 @@ export class SkipList {
     this.#paths = new Set(paths.map((path) => path.replace(/(.)\/+$/, "$1")));
     const stat = new StatView();
     for (const path of this.#paths) {
-      this.#names.add(path.slice(path.lastIndexOf("/") + 1));
+      const name = path.slice(path.lastIndexOf("/") + 1);
+      this.#names.add(name);
+      this.#lengths[name.length & 0xff] = 1;
       if (!stat.at(AT_FDCWD, cBytes(encodePath(path), path), true)) continue;
-      this.#inos.add(Number(stat.ino & 0xffffffffn));
+      this.#inos[Number(stat.ino & BigInt(LOW_INO))] = 1;
       this.#files.add(`${stat.dev}:${stat.ino}`);
     }
   }
 
   /** A cheap first question: false for almost every entry, without a system call. */
   mayHold(name: string, inoLow: number): boolean {
-    return this.#inos.has(inoLow) || this.#names.has(name);
+    return this.#inos[inoLow & LOW_INO] === 1 ||
+      (this.#lengths[name.length & 0xff] === 1 && this.#names.has(name));
   }
 
   hasPath(path: string): boolean {

@@ -57,53 +57,88 @@ const AT = {
 } as const;
 
 /**
- * Writes a ustar header into the 512 bytes of `into` at `at`, which must be zero. Values that do not
- * fit are cut (names) or left 0 (numbers): pax records before this header then hold the true ones.
+ * Writes ustar headers. Most differ from the one before in name, size and time alone: the rest is kept,
+ * with the sum of its bytes.
  */
-export function writeHeader(into: Uint8Array, at: number, header: RawHeader): void {
-  text(into, at + AT.name[0], header.name, AT.name[1]);
-  octal(into, at + AT.mode[0], header.mode, 7);
-  octal(into, at + AT.uid[0], header.uid <= MAX_OCTAL_7 ? header.uid : 0, 7);
-  octal(into, at + AT.gid[0], header.gid <= MAX_OCTAL_7 ? header.gid : 0, 7);
-  octal(into, at + AT.size[0], header.size <= MAX_OCTAL_11 ? header.size : 0, 11);
-  const mtime = header.mtime >= 0 && header.mtime <= MAX_OCTAL_11 ? header.mtime : 0;
-  octal(into, at + AT.mtime[0], mtime, 11);
-  into[at + AT.typeflag[0]] = header.typeflag.charCodeAt(0);
-  text(into, at + AT.link[0], header.link, AT.link[1]);
-  text(into, at + AT.magic[0], USTAR, USTAR.length);
-  text(into, at + AT.uname[0], header.uname, AT.uname[1] - 1);
-  text(into, at + AT.gname[0], header.gname, AT.gname[1] - 1);
-  octal(into, at + AT.devmajor[0], header.devmajor, 7);
-  octal(into, at + AT.devminor[0], header.devminor, 7);
-  writeChecksum(into, at);
+export class HeaderWriter {
+  #last: RawHeader | null = null;
+  readonly #kept = new Uint8Array(BLOCK);
+  #sum = 0;
+
+  /**
+   * Writes a header into the 512 bytes of `into` at `at`. Values that do not fit are cut (names) or left
+   * 0 (numbers): pax records before this header then hold the true ones.
+   */
+  write(into: Uint8Array, at: number, header: RawHeader): void {
+    if (!this.#isLikeLast(header)) this.#keep(header);
+    into.set(this.#kept, at);
+    const { size, mtime } = header;
+    let sum = this.#sum;
+    sum += text(into, at + AT.name[0], header.name, AT.name[1]);
+    sum += octal(into, at + AT.size[0], size <= MAX_OCTAL_11 ? size : 0, 11);
+    sum += octal(into, at + AT.mtime[0], mtime >= 0 && mtime <= MAX_OCTAL_11 ? mtime : 0, 11);
+    octal(into, at + CHECKSUM, sum, 6);
+    into[at + CHECKSUM + 6] = 0;
+    into[at + CHECKSUM + 7] = SPACE;
+  }
+
+  #isLikeLast(header: RawHeader): boolean {
+    const last = this.#last;
+    return last !== null && last.mode === header.mode && last.uid === header.uid &&
+      last.gid === header.gid && last.typeflag === header.typeflag &&
+      last.link.length + header.link.length === 0 &&
+      last.uname === header.uname && last.gname === header.gname &&
+      last.devmajor === header.devmajor && last.devminor === header.devminor;
+  }
+
+  #keep(header: RawHeader): void {
+    const into = this.#kept.fill(0);
+    octal(into, AT.mode[0], header.mode, 7);
+    octal(into, AT.uid[0], header.uid <= MAX_OCTAL_7 ? header.uid : 0, 7);
+    octal(into, AT.gid[0], header.gid <= MAX_OCTAL_7 ? header.gid : 0, 7);
+    into[AT.typeflag[0]] = header.typeflag.charCodeAt(0);
+    text(into, AT.link[0], header.link, AT.link[1]);
+    text(into, AT.magic[0], USTAR, USTAR.length);
+    text(into, AT.uname[0], header.uname, AT.uname[1] - 1);
+    text(into, AT.gname[0], header.gname, AT.gname[1] - 1);
+    octal(into, AT.devmajor[0], header.devmajor, 7);
+    octal(into, AT.devminor[0], header.devminor, 7);
+    this.#sum = 8 * SPACE; // the checksum itself counts as spaces
+    for (const byte of into) this.#sum += byte;
+    this.#last = header;
+  }
 }
 
 /** "ustar", NUL, version "00". */
 const USTAR = Uint8Array.of(0x75, 0x73, 0x74, 0x61, 0x72, 0, ZERO, ZERO);
 
-/** Writes the checksum of the header at `at`, whose other fields are complete. */
-export function writeChecksum(into: Uint8Array, at: number): void {
-  into.fill(SPACE, at + CHECKSUM, at + CHECKSUM + 8);
-  let sum = 0;
-  for (let i = at; i < at + BLOCK; i++) sum += into[i];
-  octal(into, at + CHECKSUM, sum, 6);
-  into[at + CHECKSUM + 6] = 0;
-}
+/** Bit operations take up to 31 bits. */
+const SMALL = 2 ** 31;
 
-/** Writes `value` as `digits` octal digits; the NUL behind them is there already. */
-export function octal(into: Uint8Array, at: number, value: number, digits: number): void {
+/**
+ * Writes `value` as `digits` octal digits; the NUL behind them is there already. Returns the sum of the
+ * bytes written.
+ */
+export function octal(into: Uint8Array, at: number, value: number, digits: number): number {
+  let sum = 0;
   let rest = value;
-  for (let i = at + digits - 1; i >= at; i--) {
-    // Division instead of shifts: sizes and times need more than 32 bits.
+  let i = at + digits - 1;
+  // Sizes and times may need more bits.
+  for (; rest >= SMALL; i--) {
     const higher = Math.floor(rest / 8);
-    into[i] = ZERO + (rest - higher * 8);
+    sum += into[i] = ZERO + (rest - higher * 8);
     rest = higher;
   }
+  for (; i >= at; i--, rest >>= 3) sum += into[i] = ZERO + (rest & 7);
+  return sum;
 }
 
-function text(into: Uint8Array, at: number, bytes: Uint8Array, room: number): void {
+/** Returns the sum of the bytes written. */
+function text(into: Uint8Array, at: number, bytes: Uint8Array, room: number): number {
   const length = bytes.length < room ? bytes.length : room;
-  for (let i = 0; i < length; i++) into[at + i] = bytes[i];
+  let sum = 0;
+  for (let i = 0; i < length; i++) sum += into[at + i] = bytes[i];
+  return sum;
 }
 
 /** True where all 512 bytes at `at` are zero: the mark of an archive's end. */

@@ -3,7 +3,7 @@
  * directory, directories before what they hold, no path longer than one name ever given to the
  * kernel. One object is moved from entry to entry; nothing is allocated that a million entries feel.
  */
-import { decodePath, encodePath } from "../core/paths.ts";
+import { encodePath } from "../core/paths.ts";
 import { type EntryType, SELF_DIR, type Source, UNDO_DIR } from "../core/model.ts";
 import { DuckbackError } from "../core/errors.ts";
 import { cString } from "../posix/c_string.ts";
@@ -152,7 +152,7 @@ export class Walker implements Disposable {
       const i = level.next++;
       const name = level.listing.name(i);
       const type = level.listing.type(i);
-      const text = decodePath(name.subarray(0, name.length - 1));
+      const text = level.listing.text(i);
       if (this.#isOurs(text)) continue;
       if (level.cache && text !== CACHE_TAG) continue;
       this.path = level.prefix + text;

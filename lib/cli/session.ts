@@ -80,6 +80,7 @@ export class Session {
       now: terminal.now,
       signal: terminal.signal,
       progress: this.#progress(),
+      watched: globals.progress === "json" || this.#line !== null,
       actor: terminal.env.SUDO_USER ?? terminal.env.USER ?? terminal.env.LOGNAME ??
         `uid ${terminal.uid ?? "unknown"}`,
       host: hostname(),

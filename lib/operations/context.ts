@@ -24,6 +24,8 @@ export interface Context {
   /** Aborted by SIGINT, SIGTERM or SIGHUP: whoever sees it resumes services, then leaves. */
   signal: AbortSignal;
   progress: ProgressSink;
+  /** True where somebody sees the progress: totals are then worth looking for beforehand. */
+  watched?: boolean;
   actor: string;
   host: string;
   /** What the user called, for the lock's and the audit's sake: "backup create". */

@@ -3,17 +3,17 @@ import { DuckbackError } from "../core/errors.ts";
 import { announce } from "./announce.ts";
 import type { BackupPlan } from "./backup_plan.ts";
 import { type Context, note } from "./context.ts";
-import { type Estimate, preflight } from "./preflight.ts";
+import { type Estimate, preflight, preflightUnwatched } from "./preflight.ts";
 import { pruneLocked, pruneSentence } from "./prune.ts";
 
 /**
- * `preflight`; where the space is short, prunes the stack by its policy first if
+ * `preflight`, of which nobody may need the estimate; where the space is short, prunes the stack by its policy first if
  * `backup.prune_when_full` says so, and looks again. A refusal is told to those who want to hear of it
  * (`disk_low`). The caller holds the lock. Raises what `preflight` does.
  */
-export async function makeRoom(ctx: Context, plan: BackupPlan): Promise<Estimate> {
+export async function makeRoom(ctx: Context, plan: BackupPlan): Promise<Estimate | null> {
   try {
-    return await preflight(ctx, plan);
+    return await (ctx.watched ? preflight : preflightUnwatched)(ctx, plan);
   } catch (cause) {
     if (!isFull(cause)) throw cause;
     // A rollback's own backup must not remove any: it may be the one that is being restored.

@@ -1,6 +1,7 @@
 /** Checks that a backup can work, before any service is touched. */
 import { dirname } from "node:path";
-import { measure } from "../archive/measure.ts";
+import type { WalkChoice } from "../archive/archive_options.ts";
+import { holdsAnything, measure } from "../archive/measure.ts";
 import type { Totals } from "../archive/totals.ts";
 import { DuckbackError } from "../core/errors.ts";
 import { formatBytes } from "../core/units.ts";
@@ -9,6 +10,7 @@ import { type BackupPlan, neverArchived, runs } from "./backup_plan.ts";
 import type { Context } from "./context.ts";
 import { expectedSize } from "./expected_size.ts";
 import { note, phase, withCatalog } from "./context.ts";
+import { hasPlenty } from "./plenty.ts";
 
 /** What the sources come to, and what the archive will need by experience. */
 export interface Estimate {
@@ -31,14 +33,7 @@ export interface Estimate {
 export async function preflight(ctx: Context, plan: BackupPlan): Promise<Estimate> {
   phase(ctx, "measure", "Looking at what there is to back up");
   if (plan.sources.length + plan.dumps.length === 0) throw nothing(plan);
-  const found = countedBefore(plan) ?? await measure({
-    sources: plan.sources,
-    exclude: plan.exclude,
-    skip_paths: neverArchived(ctx, plan),
-    one_file_system: plan.request.one_file_system,
-    exclude_caches: plan.request.exclude_caches,
-    signal: ctx.signal,
-  });
+  const found = countedBefore(plan) ?? await measure(choice(ctx, plan));
   if (found.entries + plan.dumps.length === 0) throw nothing(plan);
   const estimate: Estimate = {
     files: found.files,
@@ -57,6 +52,26 @@ function countedBefore({ parent, stack, request }: BackupPlan): Totals | null {
   // Services that would be stopped first are to find out now what cannot be read.
   if (runs(stack) && !request.precopy) return null;
   return { files: parent.file_count, bytes: parent.source_bytes, entries: parent.file_count + 1 };
+}
+
+/**
+ * The same where nobody watches: a walk through the sources is spared, and the estimate null, where the
+ * room is beyond doubt.
+ */
+export async function preflightUnwatched(ctx: Context, plan: BackupPlan): Promise<Estimate | null> {
+  const anything = holdsAnything(choice(ctx, plan)) || plan.dumps.length > 0;
+  return anything && hasPlenty(plan) ? null : await preflight(ctx, plan);
+}
+
+function choice(ctx: Context, plan: BackupPlan): WalkChoice {
+  return {
+    sources: plan.sources,
+    exclude: plan.exclude,
+    skip_paths: neverArchived(ctx, plan),
+    one_file_system: plan.request.one_file_system,
+    exclude_caches: plan.request.exclude_caches,
+    signal: ctx.signal,
+  };
 }
 
 function nothing(plan: BackupPlan): DuckbackError {

@@ -91,7 +91,7 @@ export function beginArchive(
   plan: BackupPlan,
   running: RunningRecord,
   output: Output,
-  { estimate, parent }: { estimate: Estimate; parent?: Parent },
+  { estimate, parent }: { estimate: Estimate | null; parent?: Parent },
 ): Promise<ArchiveRun> {
   const json = (value: unknown) => new TextEncoder().encode(JSON.stringify(value, null, 1) + "\n");
   return ArchiveRun.begin({
@@ -110,7 +110,7 @@ export function beginArchive(
     parent,
     onEntry: (entry) => output.manifest?.append(manifestLine(entry)),
     progress: ctx.progress,
-    totals: estimate,
+    totals: estimate ?? undefined,
     signal: ctx.signal,
   });
 }

@@ -28,6 +28,9 @@ export class Listing {
   #inos = new Uint32Array(16);
   #count = 0;
   #order: Uint32Array = new Uint32Array(0);
+  /** All bits of all bytes: below 128 where every name is ASCII; then `#text` is all of them. */
+  #bits = 0;
+  #text: string | null = null;
 
   get length(): number {
     return this.#count;
@@ -37,6 +40,17 @@ export class Listing {
   name(i: number): Uint8Array {
     const at = this.#order[i];
     return this.#bytes.subarray(at === 0 ? 0 : this.#ends[at - 1], this.#ends[at]);
+  }
+
+  /** The `i`-th name as a string, as in core/paths. */
+  text(i: number): string {
+    const at = this.#order[i];
+    const start = at === 0 ? 0 : this.#ends[at - 1];
+    const end = this.#ends[at] - 1;
+    if (this.#bits >= 0x80) return decodePath(this.#bytes.subarray(start, end));
+    // Decoded once for all: to be called for each name takes longer than its bytes.
+    this.#text ??= decodePath(this.#bytes.subarray(0, this.#used));
+    return this.#text.substring(start, end);
   }
 
   /** True where one of the names is `name`, NUL and all. */
@@ -91,7 +105,9 @@ export class Listing {
       larger.set(this.#bytes);
       this.#bytes = larger;
     }
-    for (let i = 0; i < length; i++) this.#bytes[this.#used + i] = dents[start + i];
+    for (let i = 0; i < length; i++) {
+      this.#bits |= this.#bytes[this.#used + i] = dents[start + i];
+    }
     this.#used += length;
     if (this.#count === this.#ends.length) this.#growColumns();
     this.#ends[this.#count] = this.#used;
@@ -141,10 +157,7 @@ export function readdirNames(path: string): string[] {
   try {
     const listing = new Listing();
     if (!listing.read(fd)) throw failed("read directory", path);
-    return Array.from(
-      { length: listing.length },
-      (_, i) => decodePath(listing.name(i).slice(0, -1)),
-    );
+    return Array.from({ length: listing.length }, (_, i) => listing.text(i));
   } finally {
     closeQuietly(fd);
   }

@@ -38,15 +38,19 @@ export interface Stat {
   readonly blocks: number;
 }
 
-const TYPES: Record<number, FileType> = {
-  [S_IFREG]: "file",
-  [S_IFDIR]: "directory",
-  [S_IFLNK]: "symlink",
-  [S_IFIFO]: "fifo",
-  [S_IFSOCK]: "socket",
-  [S_IFCHR]: "char",
-  [S_IFBLK]: "block",
-};
+/** By the four bits that say it. */
+const TYPES: FileType[] = new Array(16).fill("unknown");
+for (
+  const [bits, type] of [
+    [S_IFREG, "file"],
+    [S_IFDIR, "directory"],
+    [S_IFLNK, "symlink"],
+    [S_IFIFO, "fifo"],
+    [S_IFSOCK, "socket"],
+    [S_IFCHR, "char"],
+    [S_IFBLK, "block"],
+  ] as const
+) TYPES[bits >> 12] = type;
 
 const BASIC_STATS = 0x7ff;
 const BTIME = 0x800;
@@ -71,7 +75,7 @@ export class StatView implements Stat {
   }
 
   get type(): FileType {
-    return TYPES[this.#view.getUint16(28, true) & S_IFMT] ?? "unknown";
+    return TYPES[(this.#view.getUint16(28, true) & S_IFMT) >> 12];
   }
   get mode(): number {
     return this.#view.getUint16(28, true) & 0o7777;

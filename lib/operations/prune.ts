@@ -1,4 +1,5 @@
 /** `backup prune`: what retention decides, done; and after which backups it is done unasked. */
+import { ancestorsOf } from "../core/chain.ts";
 import { asDuckbackError, type ErrorData } from "../core/errors.ts";
 import type { BackupRecord, Trigger } from "../core/model.ts";
 import { count, formatBytes } from "../core/units.ts";
@@ -91,13 +92,12 @@ function outcomeOf(decision: Decision, dry_run: boolean): PruneOutcome {
   };
 }
 
-/** Newest first, so that of a chain no part ever lies there without what it needs. */
 async function carryOut(ctx: Context, outcome: PruneOutcome) {
   const chosen = (action: Verdict["action"]) =>
     outcome.verdicts.filter((verdict) => verdict.action === action).map(({ backup }) => backup);
   const all = await withCatalog(ctx, (catalog) => catalog.backups.list());
   const rows = new Map(all.map((record) => [record.id, record]));
-  const doomed = childrenFirst(chosen("remove")).flatMap(({ id }) => rows.get(id) ?? []);
+  const doomed = childrenFirst(chosen("remove"), all).flatMap(({ id }) => rows.get(id) ?? []);
   const { removed, failures } = await removeBackups(ctx, doomed, all);
   for (const { record, error } of failures) problem(outcome, record, error.toData());
   outcome.removed = removed.map(({ id }) => id);
@@ -113,9 +113,12 @@ async function carryOut(ctx: Context, outcome: PruneOutcome) {
   }
 }
 
-/** Ids grow with time, and a parent is older than what was made against it. */
-function childrenFirst(records: Candidate[]): Candidate[] {
-  return records.sort((one, other) => other.id - one.id);
+/** Of a chain no part ever lies there without what it needs. */
+function childrenFirst(records: Candidate[], all: BackupRecord[]): Candidate[] {
+  const depth = ({ id }: Candidate) => ancestorsOf(all, id).ancestors.length;
+  return records.map((record) => ({ record, at: depth(record) }))
+    .sort((one, other) => other.at - one.at || other.record.id - one.record.id)
+    .map(({ record }) => record);
 }
 
 function problem(outcome: PruneOutcome, record: BackupRecord, { message }: ErrorData) {

@@ -28,7 +28,7 @@ interface KnownDirectory {
 export function vanished(home: Home, path: string): string | null {
   const known = readKnown(home);
   if (known === null || known.path !== path || known.on_root) return null;
-  if (deviceOf(path) === null) return "it does not exist any more";
+  if (deviceOf(path) === null) return "it is not there to be seen";
   if (isOnRoot(path)) return "it was on a disk of its own, and lies on that of / now";
   const id = readMarker(path);
   if (id === known.id) return null;
@@ -80,11 +80,11 @@ function isOnRoot(path: string): boolean {
   return deviceOf(path) === deviceOf("/");
 }
 
+/** Null where there is nothing, or nothing that answers (a dead mount). */
 function deviceOf(path: string): number | null {
   try {
     return Deno.statSync(path).dev;
-  } catch (cause) {
-    if (cause instanceof Deno.errors.NotFound) return null;
-    throw cause;
+  } catch {
+    return null;
   }
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { openCatalog } from "../../../lib/catalog/open_catalog.ts";
 import { SETTINGS } from "../../../lib/config/settings.ts";
 import type { NewAction } from "../../../lib/catalog/types.ts";
-import { failure, temporaryDirectory } from "./support.ts";
+import { backup, failure, temporaryDirectory } from "./support.ts";
 
 const action: NewAction = {
   action_type: "backup.create",
@@ -59,6 +59,35 @@ Deno.test("Actions.list() has the newest first and filters", async () => {
   assert.deepEqual(await ids({ action_type: "rollback" }), [2]);
   assert.deepEqual(await ids({ status: "completed" }), []);
   assert.deepEqual(await ids({ limit: 1 }), [3]);
+});
+
+Deno.test("Actions.hours() names each hour in which something was done once", async () => {
+  using directory = temporaryDirectory();
+  await using catalog = await openCatalog({ home: directory.path });
+  assert.deepEqual(await catalog.actions.hours(), []);
+  for (const at of ["2026-01-01T05:10:00Z", "2026-01-01T05:59:59.999Z", "2026-02-01T00:00:00Z"]) {
+    await catalog.actions.begin({ ...action, started_at: at });
+  }
+  assert.deepEqual((await catalog.actions.hours()).sort(), [
+    "2026-01-01T05:00:00.000Z",
+    "2026-02-01T00:00:00.000Z",
+  ]);
+});
+
+Deno.test("Catalog.relocate() changes paths and setting together, and can put the setting back", async () => {
+  using directory = temporaryDirectory();
+  await using catalog = await openCatalog({ home: directory.path });
+  const [one, other] = [
+    await catalog.backups.insert(backup("one")),
+    await catalog.backups.insert(backup("other")),
+  ];
+  const now = new Date("2026-01-01T00:00:00Z");
+  await catalog.relocate(new Map([[one.id, "/mnt/one.tar.gz"]]), "/mnt", now);
+  const paths = async () => (await catalog.backups.list()).map(({ backup_path }) => backup_path);
+  assert.deepEqual((await paths()).sort(), ["/mnt/one.tar.gz", other.backup_path].sort());
+  assert.equal(await catalog.settings.get("auto_backup_directory"), "/mnt");
+  await catalog.relocate(new Map(), null, now);
+  assert.equal(await catalog.settings.get("auto_backup_directory"), null);
 });
 
 Deno.test("SettingsTable has the keys, types and defaults of lib/config", async () => {

@@ -59,21 +59,20 @@ const ACTION_COLUMNS: Record<keyof ActionRecord, string> = {
 /** Names of the views, as they stand in messages. */
 export const VIEWS = ["backups", "files", "versions", "actions"];
 
-/** Over `entries`, as manifest_set.ts makes it. */
+/** Over `entries`, as manifest_set.ts makes it. A time that DuckDB cannot hold is NULL. */
 const FILES = `CREATE OR REPLACE VIEW files AS
   SELECT backup_id, stack, path, path_raw, type, size, mode, uid, gid,
-    make_timestamptz(mtime_s * 1000000 + mtime_ns // 1000) AS mtime, mtime_s, mtime_ns,
+    TRY(make_timestamptz(mtime_s * 1000000 + mtime_ns // 1000)) AS mtime, mtime_s, mtime_ns,
     link, sha256, stored_in, block_offset, block_inner
   FROM entries`;
 
 const VERSIONS = `CREATE OR REPLACE VIEW versions AS
-  SELECT e.stack, path, path_raw, type, size, mode, uid, gid, link, sha256,
-    arg_min(mtime, seq) AS mtime, arg_min(backup_id, seq) AS first_backup,
-    arg_max(backup_id, seq) AS last_backup, count(*) AS backups,
-    min(b.created_at) AS first_seen, max(b.created_at) AS last_seen
-  FROM (SELECT *, make_timestamptz(mtime_s * 1000000 + mtime_ns // 1000) AS mtime FROM entries) e
-  JOIN backups b ON b.id = e.backup_id
-  GROUP BY e.stack, path, path_raw, type, size, mode, uid, gid, link, sha256`;
+  SELECT f.stack, path, path_raw, type, size, mode, uid, gid, link, sha256,
+    arg_min(mtime, created_at) AS mtime, arg_min(backup_id, created_at) AS first_backup,
+    arg_max(backup_id, created_at) AS last_backup, count(*) AS backups,
+    min(created_at) AS first_seen, max(created_at) AS last_seen
+  FROM files f JOIN backups b ON b.id = f.backup_id
+  GROUP BY f.stack, path, path_raw, type, size, mode, uid, gid, link, sha256`;
 
 /** Puts the rows into tables of `db`, so that the catalogue can be closed, and makes the views. */
 export async function makeViews(

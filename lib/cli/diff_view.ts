@@ -2,24 +2,24 @@
 import type { DiffKind, DiffRow } from "../catalog/tree_diff.ts";
 import { count, formatBytes } from "../core/units.ts";
 import type { DiffOutcome, DiffSide } from "../operations/diff.ts";
+import { jsonText } from "./session.ts";
 import type { Style } from "./style.ts";
 import { cell, table } from "./table.ts";
 
-/** `diff --json`. */
-export function diffDocument({ rows, ...rest }: DiffOutcome) {
-  return {
-    success: true,
-    ...rest,
-    rows: rows.map(({ what, ...row }) => ({ ...row, what: what === null ? [] : what.split(",") })),
-  };
+/** A row of `diff --json`. */
+export function diffJson({ what, ...row }: DiffRow): string {
+  return jsonText({ ...row, what: what === null ? [] : what.split(",") });
 }
 
 const SIGNS: Record<DiffKind, string> = { added: "+", removed: "-", changed: "M", renamed: "R" };
 const KINDS = Object.keys(SIGNS) as DiffKind[];
 
 /** `diff`: one line for each entry, then totals by directory and in all. */
-export function diffLines(found: DiffOutcome, style: Style): string[] {
-  const { rows, total, totals, directories, from, to, notes } = found;
+export function diffLines(
+  rows: readonly DiffRow[],
+  { total, totals, directories, from, to, notes }: DiffOutcome,
+  style: Style,
+): string[] {
   const warnings = notes.map((note) => style.yellow(`  ! ${cell(note)}`));
   if (total === 0) return [`No difference between ${named(from)} and ${named(to)}.`, ...warnings];
   const paint: Record<DiffKind, (text: string) => string> = {

@@ -1,8 +1,11 @@
 /** `duckback find`, `history`, `diff` and `stats`: questions to the manifests of many backups. */
 import { Command } from "./commander.ts";
 import { DuckbackError, EXIT_CODES } from "../core/errors.ts";
+import type { FoundVersion } from "../catalog/entry_search.ts";
+import type { DiffRow } from "../catalog/tree_diff.ts";
 import type { DiffSide } from "../operations/diff.ts";
 import { entryTypes, hashStart, moment, sizeRange } from "./find_options.ts";
+import { putRows } from "./json_rows.ts";
 import { backupId, examples, integer } from "./options.ts";
 import type { Session } from "./session.ts";
 
@@ -64,23 +67,48 @@ function addFind(program: Command, session: Session) {
       const now = session.terminal.now();
       const when = (text: string | undefined) => text === undefined ? null : at(text, now);
       const { find } = await import("../operations/find.ts");
-      const { findDocument, findLines } = await import("./history_view.ts");
-      const found = await find(session.context("find"), {
-        pattern: pattern ?? null,
-        size: options.size ?? null,
-        after: when(options.newer ?? options.after),
-        before: when(options.older ?? options.before),
-        sha256: options.sha256 ?? options.hash ?? null,
-        types: options.type ?? null,
-        backups: options.backup ?? [],
-        limit: options.limit ?? (session.json === null ? ROWS : Infinity),
+      const { findLines, foundJson } = await import("./history_view.ts");
+      await answer(session, {
+        ask: (take: Take<FoundVersion>) =>
+          find(session.context("find"), {
+            pattern: pattern ?? null,
+            size: options.size ?? null,
+            after: when(options.newer ?? options.after),
+            before: when(options.older ?? options.before),
+            sha256: options.sha256 ?? options.hash ?? null,
+            types: options.type ?? null,
+            backups: options.backup ?? [],
+            limit: options.limit ?? (session.json === null ? ROWS : Infinity),
+          }, take),
+        json: foundJson,
+        lines: (rows, found) => findLines(rows, found, pattern ?? null, session.out_style),
+        exit_code: exitCode,
       });
-      session.result(
-        findDocument(found),
-        () => findLines(found, pattern ?? null, session.out_style),
-        exitCode(found),
-      );
     });
+}
+
+type Take<Row> = (rows: Row[]) => void;
+
+/** Rows as they come where they are to be JSON, else all of them at once. */
+async function answer<Row, Outcome extends object>(
+  session: Session,
+  { ask, json, lines, exit_code }: {
+    ask: (take: Take<Row>) => Promise<Outcome>;
+    json: (row: Row) => string;
+    lines: (rows: Row[], outcome: Outcome) => string[];
+    exit_code: (outcome: Outcome) => number;
+  },
+): Promise<void> {
+  if (session.json === null) {
+    const rows: Row[] = [];
+    const outcome = await ask((batch) => rows.push(...batch));
+    return session.result({}, () => lines(rows, outcome), exit_code(outcome));
+  }
+  await putRows(session, {}, "rows", async (put) => {
+    const outcome = await ask((batch) => put(batch.map(json)));
+    session.exit_code = exit_code(outcome);
+    return outcome;
+  });
 }
 
 /** An option's value that needs the clock, so Commander cannot parse it. */
@@ -137,18 +165,15 @@ function addDiff(program: Command, session: Session) {
     )
     .action(async (from, to, options) => {
       const { diff } = await import("../operations/diff.ts");
-      const { diffDocument, diffLines } = await import("./diff_view.ts");
-      const found = await diff(session.context("diff"), {
-        from,
-        to,
-        depth: options.depth,
-        limit: options.limit ?? (session.json === null ? ROWS : Infinity),
+      const { diffJson, diffLines } = await import("./diff_view.ts");
+      const limit = options.limit ?? (session.json === null ? ROWS : Infinity);
+      await answer(session, {
+        ask: (take: Take<DiffRow>) =>
+          diff(session.context("diff"), { from, to, depth: options.depth, limit }, take),
+        json: diffJson,
+        lines: (rows, found) => diffLines(rows, found, session.out_style),
+        exit_code: ({ notes }) => notes.length > 0 ? EXIT_CODES.PARTIAL : 0,
       });
-      session.result(
-        diffDocument(found),
-        () => diffLines(found, session.out_style),
-        found.notes.length > 0 ? EXIT_CODES.PARTIAL : 0,
-      );
     });
 }
 

@@ -5,22 +5,13 @@ import type { FindOutcome } from "../operations/find.ts";
 import type { HistoryOutcome } from "../operations/history.ts";
 import type { Stretch } from "../operations/timeline.ts";
 import { modeText } from "./ls_view.ts";
+import { jsonText } from "./session.ts";
 import type { Style } from "./style.ts";
 import { cell, table } from "./table.ts";
 
-/** `find --json`. */
-export function findDocument({ rows, total, searched, unread }: FindOutcome) {
-  return {
-    success: true,
-    rows: rows.map(({ stack, backups, ...state }) => ({
-      stack,
-      ...stateJson(state),
-      backups: idsOf(backups),
-    })),
-    total,
-    searched,
-    unread,
-  };
+/** A row of `find --json`. */
+export function foundJson({ stack, backups, ...state }: FoundVersion): string {
+  return jsonText({ stack, ...stateJson(state), backups: idsOf(backups) });
 }
 
 function idsOf(list: string): number[] {
@@ -46,8 +37,12 @@ function localTime(seconds: number): string {
 }
 
 /** `find`. */
-export function findLines(found: FindOutcome, pattern: string | null, style: Style): string[] {
-  const { rows, total, searched } = found;
+export function findLines(
+  rows: readonly FoundVersion[],
+  { total, searched }: FindOutcome,
+  pattern: string | null,
+  style: Style,
+): string[] {
   if (rows.length === 0) {
     const lines = [`Nothing found in ${count(searched, "backup")}.`];
     if (pattern !== null && !/[*?[{/]/.test(pattern)) {

@@ -10,12 +10,15 @@ export async function putRows(
   session: Session,
   about: Record<string, unknown>,
   name: string,
-  produce: (put: (rows: string[]) => void) => Promise<Record<string, unknown>>,
+  produce: (put: (rows: string[]) => void) => Promise<object>,
 ): Promise<void> {
   const { out } = session.terminal;
   out(`${jsonText({ ...about, [name]: [] }, 2).slice(0, -"]\n}".length)}`);
   let before = "\n    ";
-  const end = (rest: Record<string, unknown>) => out(`\n  ],${jsonText(rest, 2).slice(1)}\n`);
+  const end = (rest: Record<string, unknown>) => {
+    session.settle();
+    out(`\n  ],${jsonText(rest, 2).slice(1)}\n`);
+  };
   try {
     const rest = await produce((rows) => {
       if (rows.length === 0) return;

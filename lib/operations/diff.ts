@@ -14,7 +14,7 @@ export interface DiffRequest {
   to: DiffSide;
   /** Names of a directory's path that totals are told by. */
   depth: number;
-  /** Rows that are kept; all are counted. */
+  /** Rows that are handed over; all are counted. */
   limit: number;
 }
 
@@ -23,14 +23,20 @@ export interface DiffOutcome {
   to: DiffSide;
   totals: Record<DiffTotal["change"], { entries: number; bytes: number }>;
   directories: DirectoryTotal[];
-  rows: DiffRow[];
-  /** Differences, kept or not. */
+  /** Differences, handed over or not. */
   total: number;
   notes: string[];
 }
 
+/** Takes the differences, batch after batch, in the order of the paths. */
+export type TakeRows = (rows: DiffRow[]) => void;
+
 /** Raises NO_SUCH_BACKUP, ARCHIVE_MISSING where a manifest is not there, USAGE, IO, INTERRUPTED. */
-export async function diff(ctx: Context, request: DiffRequest): Promise<DiffOutcome> {
+export async function diff(
+  ctx: Context,
+  request: DiffRequest,
+  take: TakeRows,
+): Promise<DiffOutcome> {
   const { from, to } = request;
   if (from === "live" && to === "live") {
     throw new DuckbackError("USAGE", `Cannot compare "live" with itself`, {
@@ -39,9 +45,11 @@ export async function diff(ctx: Context, request: DiffRequest): Promise<DiffOutc
   }
   const known = from === "live" ? null : await backupOf(ctx, from);
   const other = to === "live" ? null : await backupOf(ctx, to);
-  if (known !== null && other !== null) return await compare(ctx, request, [known, other], null);
+  if (known !== null && other !== null) {
+    return await compare(ctx, request, [known, other], null, take);
+  }
   using live = await liveManifest(ctx, (known ?? other)!);
-  return await compare(ctx, request, [known ?? live.record, other ?? live.record], live);
+  return await compare(ctx, request, [known ?? live.record, other ?? live.record], live, take);
 }
 
 async function backupOf(ctx: Context, id: number): Promise<ListedBackup> {
@@ -59,6 +67,7 @@ async function compare(
   { from, to, depth, limit }: DiffRequest,
   records: ListedBackup[],
   live: { tops: string[]; notes: string[] } | null,
+  take: TakeRows,
 ): Promise<DiffOutcome> {
   return await withManifests(ctx, records, async (set) => {
     if (set.unread.length > 0) throw unreadable(set.unread[0]);
@@ -66,10 +75,9 @@ async function compare(
     const scope = { live: live !== null, within: live?.tops ?? null };
     const difference = await TreeDiff.between(set, scope);
     if (set.unread.length > 0) throw unreadable(set.unread[0]);
-    const rows: DiffRow[] = [];
     let total = 0;
     for await (const batch of difference.rows()) {
-      rows.push(...batch.slice(0, Math.max(0, limit - rows.length)));
+      if (total < limit) take(batch.slice(0, limit - total));
       total += batch.length;
     }
     const none = () => ({ entries: 0, bytes: 0 });
@@ -80,7 +88,7 @@ async function compare(
       totals[change] = { entries, bytes };
     }
     const directories = await difference.directories(depth);
-    return { from, to, totals, directories, rows, total, notes: live?.notes ?? [] };
+    return { from, to, totals, directories, total, notes: live?.notes ?? [] };
   });
 }
 

@@ -21,34 +21,37 @@ export interface FindRequest {
   types: EntryType[] | null;
   /** Only these backups. */
   backups: number[];
-  /** Rows that are kept; all are counted. */
+  /** Rows that are handed over; all are counted. */
   limit: number;
 }
 
 export interface FindOutcome {
-  rows: FoundVersion[];
   total: number;
   /** Manifests that were searched. */
   searched: number;
   unread: UnreadManifest[];
 }
 
-/** Raises NO_SUCH_BACKUP, USAGE, IO, INTERRUPTED. Nothing found is no error. */
-export async function find(ctx: Context, request: FindRequest): Promise<FindOutcome> {
+/**
+ * Hands what matches to `take`, batch after batch, in the order of the paths. Raises NO_SUCH_BACKUP, USAGE,
+ * IO, INTERRUPTED. Nothing found is no error.
+ */
+export async function find(
+  ctx: Context,
+  request: FindRequest,
+  take: (rows: FoundVersion[]) => void,
+): Promise<FindOutcome> {
   const records = await chosen(ctx, request.backups);
   const { criteria, match } = criteriaOf(request, (path) => asArchived(records, path));
   return await withManifests(ctx, records, async (set) => {
     const { searchEntries } = await import("../catalog/entry_search.ts");
-    const rows: FoundVersion[] = [];
     let total = 0;
     for await (const batch of searchEntries(set, criteria)) {
-      for (const row of batch) {
-        if (!match(row.path)) continue;
-        total++;
-        if (rows.length < request.limit) rows.push(row);
-      }
+      const rows = batch.filter(({ path }) => match(path));
+      if (total < request.limit) take(rows.slice(0, request.limit - total));
+      total += rows.length;
     }
-    return { rows, total, searched: set.used.length, unread: set.unread };
+    return { total, searched: set.used.length, unread: set.unread };
   });
 }
 

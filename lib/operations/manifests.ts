@@ -1,4 +1,5 @@
 /** Opens the manifests of many backups for one question; archives may be offline or gone. */
+import type { DatabaseOptions } from "../catalog/duckdb.ts";
 import type { ManifestSet, UnreadManifest } from "../catalog/manifest_set.ts";
 import { DuckbackError } from "../core/errors.ts";
 import type { BackupRecord } from "../core/model.ts";
@@ -30,6 +31,7 @@ export async function withManifests<T>(
   ctx: Context,
   records: readonly BackupRecord[],
   use: (set: ManifestSet) => Promise<T>,
+  limits: Pick<DatabaseOptions, "memory_limit" | "threads"> = {},
 ): Promise<T> {
   const { ManifestSet } = await import("../catalog/manifest_set.ts");
   using scratch = openScratch(ctx.home);
@@ -39,7 +41,7 @@ export async function withManifests<T>(
       stack,
       path: manifestPath(backup_path),
     })),
-    { temp_directory: scratch.path, signal: ctx.signal },
+    { ...limits, temp_directory: scratch.path, signal: ctx.signal },
   );
   try {
     return await use(set);

@@ -19,6 +19,8 @@ import {
   whatToDo,
 } from "./suspicion.ts";
 
+/** A backup is not to need more memory than its archive does. */
+const MODEST = { threads: 1, memory_limit: "128MB" };
 /** How much of a file is compressed. */
 const START_BYTES = 64 << 10;
 
@@ -39,7 +41,7 @@ export async function lookForSuspicion(ctx: Context, running: RunningRecord): Pr
         ...change,
         compression: await compare(ctx, all, before, record, change.sample),
       });
-    });
+    }, MODEST);
     if (found.length === 0) return;
     await recordSuspicion(ctx, running, found);
     const what = found.map(({ message }) => message).join("; ");

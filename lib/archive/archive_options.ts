@@ -1,6 +1,7 @@
 /** What an archive is to be made of, and what came of it. */
 import type { Compression, ExcludeRule, ManifestEntry, Source, Warning } from "../core/model.ts";
 import type { ProgressSink } from "../core/progress.ts";
+import type { Archives } from "./chain_reader.ts";
 import type { Rewritable } from "./cut_out.ts";
 import type { Totals } from "./totals.ts";
 
@@ -48,8 +49,14 @@ export interface CreateOptions extends WalkChoice {
 
 /** The backup that an incremental one is made against. */
 export interface Parent {
-  /** Its manifest as `exportRows` writes it: read once, and removed. */
+  /** Name of that backup. */
+  name: string;
+  /** Its archive and those that it needs. */
+  archives: Archives;
+  /** Its manifest as `exportRows` writes it: its name is taken away. */
   rows_path: string;
+  /** Rows of its manifest by their numbers. Throws IO. */
+  entries(rows: readonly number[]): Promise<Map<number, ManifestEntry>>;
 }
 
 /** What an incremental backup has in common with its parent. */

@@ -2,10 +2,15 @@
  * Reads single entries of a backup, wherever in its chain of archives they lie: each archive is opened
  * once it is needed, and no block is read that holds nothing that is asked for.
  */
+import { createHash } from "node:crypto";
 import type { ManifestEntry } from "../core/model.ts";
 import { SharedPool } from "./block_window.ts";
+import { type Blocks, Content } from "./content.ts";
+import { corrupt } from "./corrupt.ts";
+import { addZeros } from "./hash_zeros.ts";
+import { type EntryPlace, readRecipe, type Recipe } from "./recipe.ts";
 import { type Pause, SeekReader } from "./seek_reader.ts";
-import type { TarHandler } from "./tar_reader.ts";
+import type { TarEntry, TarHandler } from "./tar_reader.ts";
 
 /** The archives of a backup. */
 export interface Archives {
@@ -22,6 +27,10 @@ export function alone(archive: string): Archives {
 
 /** Blocks that are held at the same time: one for each place in an archive that is being read. */
 const MOST_OPEN = 12;
+/** Entries of which it is known where their content lies. */
+const MOST_CONTENTS = 1000;
+/** Zeros that are hashed at once: 50 ms. */
+const HOLE_STEP = 64 << 20;
 /** Places in one archive: what two passes wrote is read as two streams, side by side. */
 const MOST_OF_ONE = 3;
 
@@ -29,6 +38,7 @@ export class ChainReader implements Disposable {
   /** The one used last comes last. */
   #open: SeekReader[] = [];
   readonly #pool: SharedPool | null;
+  readonly #contents = new Map<string, Content>();
 
   /** `much`: most of the archives will be read, so blocks are decompressed ahead, on all cores. */
   constructor(readonly archives: Archives, readonly signal?: AbortSignal, much = false) {
@@ -45,9 +55,82 @@ export class ChainReader implements Disposable {
     return this.#at(this.archives.own, 0).seeks;
   }
 
-  /** As SeekReader's. Throws ARCHIVE_MISSING too. */
-  async read(row: ManifestEntry, handler: TarHandler, pause?: Pause): Promise<void> {
-    await this.#at(this.archiveOf(row), row.block_offset).read(row, handler, pause);
+  /** As SeekReader's, but that what recipes stand for is handed over too. Throws ARCHIVE_MISSING too. */
+  async read(row: ManifestEntry, handler: TarHandler, pause: Pause = () => undefined) {
+    const archive = this.archiveOf(row);
+    const found = await this.#at(archive, row.block_offset).read(row, handler, pause);
+    if (found === null) return;
+    const recipe = readRecipe(found.text);
+    if (recipe === null || recipe.size !== row.size) {
+      throw this.#corrupt(row, "its recipe makes no sense");
+    }
+    await this.#assemble(row, found.entry, recipe, handler, pause);
+  }
+
+  /** Puts together what a recipe says, and checks that it is what the row is about. */
+  async #assemble(
+    row: ManifestEntry,
+    entry: TarEntry,
+    { ranges }: Recipe,
+    handler: TarHandler,
+    pause: Pause,
+  ): Promise<void> {
+    const { path, size } = row;
+    const archive = this.archiveOf(row);
+    const digest = row.sha256 === null ? null : createHash("sha256");
+    handler.entry({ ...entry, path, size, stored: size });
+    const sink = {
+      data: (bytes: Uint8Array) => {
+        digest?.update(bytes);
+        handler.data(bytes);
+      },
+      hole: (length: number) => {
+        const step = Math.min(HOLE_STEP, handler.holeStep ?? Infinity);
+        for (let left = length; left > 0; left -= step) {
+          if (digest !== null) addZeros(digest, Math.min(left, step));
+          handler.hole(Math.min(left, step));
+        }
+      },
+    };
+    for (const { length, from } of ranges) {
+      if (from === null) sink.hole(length);
+      else {
+        const content = await this.content(this.named(from.backup, archive), from);
+        await content.copy(from.at, length, sink, pause);
+      }
+      const wait = pause();
+      if (wait !== undefined) await wait;
+    }
+    if (digest !== null && digest.digest("hex") !== row.sha256) {
+      throw this.#corrupt(row, "its content is not what was backed up: the SHA-256 differs");
+    }
+    handler.end();
+  }
+
+  #corrupt(row: ManifestEntry, state: string) {
+    const { path: entry, block_offset: offset, block_inner: inner } = row;
+    return corrupt(this.archiveOf(row), state, { entry, offset, inner });
+  }
+
+  /** The archive of a backup; `asking` for null. */
+  named(backup: string | null, asking: string): string {
+    return backup === null ? asking : this.archiveOf({ stored_in: backup });
+  }
+
+  /** Blocks of an archive, near to `offset`. */
+  blocks(archive: string, offset: number): Blocks {
+    return this.#at(archive, offset);
+  }
+
+  /** The content of the file entry at a place. */
+  async content(archive: string, place: EntryPlace): Promise<Content> {
+    const key = `${place.offset} ${place.inner} ${archive}`;
+    const known = this.#contents.get(key);
+    if (known !== undefined) return known;
+    const content = await Content.open(this, archive, place);
+    if (this.#contents.size >= MOST_CONTENTS) this.#contents.clear();
+    this.#contents.set(key, content);
+    return content;
   }
 
   /** The reader that is nearest to a block. */

@@ -1,6 +1,6 @@
 /** Makes an archive: the sources' entries between the archive's own first and last ones. */
 import { throwIfAborted } from "../core/errors.ts";
-import type { Compression } from "../core/model.ts";
+import type { Compression, ManifestEntry } from "../core/model.ts";
 import { silent } from "../core/progress.ts";
 import type {
   Amend,
@@ -21,7 +21,16 @@ import { Pulse } from "./pulse.ts";
 import { newWalker, putSource } from "./put_source.ts";
 import { Quiet, TICK_S } from "./quiet.ts";
 import { RowLog } from "./row_log.ts";
-import { DELETED_ENTRY, FIRST_ENTRY, LAST_ENTRY, REPLACED_ENTRY } from "./self_entries.ts";
+import { References } from "./references.ts";
+import {
+  DELETED_ENTRY,
+  FIRST_ENTRY,
+  LAST_ENTRY,
+  README_ENTRY,
+  REPLACED_ENTRY,
+  SCRIPT_ENTRY,
+} from "./self_entries.ts";
+import { README, UNPACK_SCRIPT } from "./unpack_script.ts";
 import { BLOCK, RECORD } from "./tar_header.ts";
 import { subtract, type Totals } from "./totals.ts";
 import type { PassLog, Span } from "./walk_log.ts";
@@ -60,6 +69,8 @@ export class ArchiveRun implements Disposable {
   /** What the first pass found; null before it, and without one. */
   #log: PassLog | null = null;
   readonly #differences: Differences;
+  /** Entries that the manifest was told of. */
+  #told = 0;
   /** Of the totals, what the archives of earlier backups hold. */
   #elsewhere: Totals = { files: 0, entries: 0, bytes: 0 };
 
@@ -74,10 +85,16 @@ export class ArchiveRun implements Disposable {
       ...{ compression, level, workers, write, signal: this.#signal },
       onWritten: () => this.#packer.flushEntries(),
     });
-    const onEntry = options.onEntry;
+    const onEntry = (entry: ManifestEntry) => {
+      this.#told++;
+      options.onEntry(entry);
+    };
     this.#packer = new Packer(this.#writer, this.#warnings, this.#pulse, this.#totals, onEntry);
-    this.#differences = new Differences(this.#totals, () => {});
-    this.#rows = options.parent ? RowLog.open(options.parent.rows_path) : null;
+    const { parent } = options;
+    this.#rows = parent ? RowLog.open(parent.rows_path) : null;
+    const references = parent ? new References(parent, this.#rows!, this.#packer) : null;
+    this.#packer.references = references;
+    this.#differences = new Differences(this.#totals, (path) => references?.forget(path));
   }
 
   static async begin(options: CreateOptions): Promise<ArchiveRun> {
@@ -145,13 +162,17 @@ export class ArchiveRun implements Disposable {
     // A block of its own for the last entry: it can be found without reading the archive.
     await writer.settle();
     const spans = mergeSpans(this.#differences.stale);
+    packer.flushEntries();
     let amend: Amend | null = null;
+    let amendData: Amend | null = null;
     if (spans.length > 0) {
       const before = writer.table;
       await this.#cut(spans);
-      amend = amendments(before, writer.table, spans, this.options.compression);
+      const { compression } = this.options;
+      amend = amendments(before, writer.table, spans, compression, this.#told);
+      amendData = amendments(before, writer.table, spans, compression, Infinity);
     }
-    if (this.#rows !== null) await this.#addLists();
+    if (this.#rows !== null) await this.#addLists(amendData);
     await packer.addOwn(LAST_ENTRY, this.options.last(this.#result()), this.#mtime_s);
     if (!writer.ready) await writer.wait();
     writer.zeros(endLength(writer.content - spanBytes(spans)));
@@ -161,9 +182,12 @@ export class ArchiveRun implements Disposable {
     return { ...this.#result(), archive_bytes: bytes, sha256, amend, increment: this.#increment() };
   }
 
-  /** What who unpacks an incremental archive without duckback must remove. */
-  async #addLists(): Promise<void> {
+  /** What stands for other content than it is, and what who unpacks it without duckback must know. */
+  async #addLists(amend: Amend | null): Promise<void> {
     const { deleted, replacedPaths } = this.#differences;
+    this.#elsewhere.bytes += await this.#packer.references!.finish(amend);
+    await this.#packer.addOwn(README_ENTRY, encode(README), this.#mtime_s);
+    await this.#packer.addOwn(SCRIPT_ENTRY, encode(UNPACK_SCRIPT), this.#mtime_s);
     await this.#packer.addOwn(DELETED_ENTRY, deleted.bytes, this.#mtime_s);
     if (replacedPaths.bytes.length > 0) {
       await this.#packer.addOwn(REPLACED_ENTRY, replacedPaths.bytes, this.#mtime_s);
@@ -214,19 +238,27 @@ export class ArchiveRun implements Disposable {
   [Symbol.dispose](): void {
     this.#log?.[Symbol.dispose]();
     this.#rows?.[Symbol.dispose]();
+    this.#packer.references?.[Symbol.dispose]();
     this.#writer[Symbol.dispose]();
   }
 }
 
+/** Entries beyond the first `count` were put behind all that was cut: they are where they are. */
 function amendments(
   before: BlockTable,
   after: BlockTable,
   spans: Span[],
   compression: Compression,
+  count: number,
 ): Amend {
   const plain = compression === "none" ? BLOCK_BYTES.none : null;
   const amended = new Amendments(before, after, spans, plain);
-  return (offset, inner) => amended.place(offset, inner);
+  let asked = 0;
+  return (offset, inner) => asked++ < count ? amended.place(offset, inner) : { offset, inner };
+}
+
+function encode(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
 }
 
 /** Length of the zeros that end an archive: two blocks at least, up to a whole record. */

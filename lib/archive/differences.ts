@@ -46,6 +46,7 @@ export class Differences implements Outdated {
     subtract(totals, counted);
     if (span.start < 0) return;
     this.forget(path);
+    if (span.start === span.end) return;
     const last = stale[stale.length - 1];
     if (last !== undefined && last.end === span.start) last.end = span.end;
     else stale.push({ ...span });

@@ -113,6 +113,11 @@ export class Earlier implements Disposable {
     return { old, above: this.#above.splice(0) };
   }
 
+  /** What the earlier pass had at `path`, which it has differently. */
+  oldAt(path: string): Logged | null {
+    return this.#old?.path === path ? this.#old : null;
+  }
+
   /** Everything beyond the place the walk has come to is gone. */
   end(): void {
     this.#settle();

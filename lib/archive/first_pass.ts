@@ -66,7 +66,10 @@ class FirstPass implements Outdated {
           if (pulse.due()) await pulse.beat();
           if (walk.stored) this.#keep(walk, earlier!);
           else if (this.#isQuiet(walk)) await this.#put(walk, index);
-          else if (walk.fd >= 0) closeQuietly(walk.fd);
+          else if (walk.fd >= 0) {
+            await packer.references?.prepare(walk, earlier?.oldAt(walk.path) ?? null);
+            closeQuietly(walk.fd);
+          }
           walk.fd = -1;
         }
       }

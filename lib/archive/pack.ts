@@ -13,8 +13,10 @@ import { ColdReads } from "./cold_reads.ts";
 import { type EntryHead, HeaderBuilder } from "./entry_header.ts";
 import { groupNames, userNames } from "./owners.ts";
 import type { Pulse } from "./pulse.ts";
+import type { References } from "./references.ts";
 import { hashZeros } from "./hash_zeros.ts";
 import { MOST_HASHED_HOLES, type SparseMap } from "./sparse_map.ts";
+import { RECIPES } from "./self_entries.ts";
 import { BLOCK } from "./tar_header.ts";
 import type { Quiet } from "./quiet.ts";
 import type { Totals } from "./totals.ts";
@@ -52,6 +54,8 @@ export class Packer {
   changed: Change | null = null;
   /** Tells what can prove later that an entry has not changed; null where nobody will ask. */
   quiet: Quiet | null = null;
+  /** Knows what earlier archives hold; null where there are none. */
+  references: References | null = null;
 
   constructor(
     readonly writer: BlockWriter,
@@ -81,6 +85,10 @@ export class Packer {
       ...{ size: content.length, mtime_s, mtime_ns: 0, link: NOTHING, uname: NOTHING },
       ...{ gname: NOTHING, rdev_major: 0, rdev_minor: 0, xattrs: NO_XATTRS, real_size: null },
     };
+    await this.#putOwn(head, content);
+  }
+
+  async #putOwn(head: EntryHead, content: Uint8Array): Promise<void> {
     if (!this.writer.ready) await this.writer.wait();
     this.writer.put(this.#headers.build(head));
     for (let at = 0; at < content.length; at += READ_BYTES) {
@@ -110,16 +118,30 @@ export class Packer {
     map: SparseMap | null = null,
     fd = -1,
   ): ManifestEntry {
-    const { uid, gid } = stat;
     const size = type === "file" ? stat.size : 0;
+    const stored = map === null ? size : map.header.length + map.data;
+    const head = this.#headOf(path, type, stat, stored, link, xattrs, map === null ? null : size);
+    return this.#putHead(path, head, this.quiet?.seen(stat, fd) ?? null);
+  }
+
+  #headOf(
+    path: string,
+    type: EntryType,
+    stat: StatView,
+    size: number,
+    link: Uint8Array,
+    xattrs: readonly Xattr[],
+    real_size: number | null,
+  ): EntryHead {
+    const { uid, gid } = stat;
     const isDevice = type === "char" || type === "block";
-    return this.#putHead(path, {
+    return {
       path: encodePath(path),
       type,
       mode: stat.mode,
       uid,
       gid,
-      size: map === null ? size : map.header.length + map.data,
+      size,
       mtime_s: stat.mtime_s,
       mtime_ns: stat.mtime_ns,
       link,
@@ -128,8 +150,8 @@ export class Packer {
       rdev_major: isDevice ? stat.rdev_major : 0,
       rdev_minor: isDevice ? stat.rdev_minor : 0,
       xattrs,
-      real_size: map === null ? null : size,
-    }, this.quiet?.seen(stat, fd) ?? null);
+      real_size,
+    };
   }
 
   #putHead(path: string, head: EntryHead, seen: Seen | null): ManifestEntry {
@@ -155,6 +177,41 @@ export class Packer {
     this.writer.put(this.#headers.build(head));
     this.totals.entries++;
     return entry;
+  }
+
+  /** Puts one of the archive's own entries and tells where. */
+  async addData(path: string, content: Uint8Array): Promise<{ ref: BlockRef; inner: number }> {
+    if (!this.writer.ready) await this.writer.wait();
+    const place = { ref: this.writer.ref, inner: this.writer.used };
+    await this.addOwn(path, content, 0);
+    return place;
+  }
+
+  /**
+   * Puts the recipe of the file at `entry.path`, which was counted before, with that file's metadata. The
+   * manifest's row for it is `entry`.
+   */
+  async addRecipe(
+    entry: ManifestEntry,
+    stat: StatView,
+    xattrs: readonly Xattr[],
+    text: Uint8Array,
+  ): Promise<void> {
+    const path = RECIPES + entry.path;
+    const head = this.#headOf(path, "file", stat, text.length, NOTHING, xattrs, null);
+    if (!this.writer.ready) await this.writer.wait();
+    const { ref } = this.writer;
+    entry.block_inner = this.writer.used;
+    this.#pending.push({ entry, ref, whole: true, content: ref });
+    await this.#putOwn(head, text);
+  }
+
+  /** A file that is put without its content being read here is counted as if it were. */
+  count(size: number): void {
+    this.totals.files++;
+    this.totals.entries++;
+    this.totals.bytes += size;
+    this.changed = null;
   }
 
   /**

@@ -80,8 +80,17 @@ export async function putSource(
 /** Nothing was stored earlier. */
 const NEW = { old: null, above: [] };
 
-/** Puts the walk's current file; where it changes meanwhile, once more behind that. Null where it is done. */
-function addFile(walk: Walker, packer: Packer, _old: Logged | null): Promise<void> | null {
+/**
+ * Puts the walk's current file; where it changes meanwhile, once more behind that. `old` is what an earlier
+ * backup has at its path. Null where it is done.
+ */
+function addFile(walk: Walker, packer: Packer, old: Logged | null): Promise<void> | null {
+  const { references } = packer;
+  if (references === null) return addWhole(walk, packer);
+  return references.put(walk, old).then((taken) => taken ? undefined : addWhole(walk, packer)!);
+}
+
+function addWhole(walk: Walker, packer: Packer): Promise<void> | null {
   const found = holes(walk, packer);
   if (found !== null) {
     return found.then(async (map) => settle(walk, packer, await putFile(walk, packer, map), map));
@@ -126,12 +135,9 @@ export function holes({ stat, fd }: Walker, { pulse }: Packer): Promise<SparseMa
 }
 
 /** Puts the walk's current file; `old` is what an earlier backup has at its path. */
-export async function putFileOf(
-  walk: Walker,
-  packer: Packer,
-  _old: Logged | null,
-): Promise<ManifestEntry> {
-  return await putFile(walk, packer, await holes(walk, packer));
+export async function putFileOf(walk: Walker, packer: Packer, old: Logged | null): Promise<void> {
+  if (await packer.references?.put(walk, old)) return;
+  await putFile(walk, packer, await holes(walk, packer));
 }
 
 /** Puts the walk's current file with its content; `packer.changed` tells what happened to it meanwhile. */

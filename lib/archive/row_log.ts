@@ -33,11 +33,12 @@ enum Field {
   /** The lower 53 bits. */
   Ino,
   Nlink,
-  /** The first 48 bits of a file's SHA-256; 0 without one. */
-  Digest,
+  /** The first 52 bits of a file's SHA-256, and the 52 behind them; 0 without one. */
+  High,
+  Low,
 }
 
-const FIELDS = 17;
+const FIELDS = 18;
 const KINDS: readonly Was[] = ["directory", "file", "hardlink", "other"];
 const NOTHING = { files: 0, entries: 0, bytes: 0 };
 const BUFFER = 1 << 20;
@@ -77,6 +78,23 @@ export class RowLog implements PassLog {
     } catch (error) {
       throw error instanceof PosixError ? asFileFailure(error) : error;
     }
+  }
+
+  /** Reads the same rows once more, from the start. Goes with this one; not to be disposed of itself. */
+  again(): RowLog {
+    return new RowLog(this.path, this.fd);
+  }
+
+  /** What the next record is about, if it is a file. */
+  get content() {
+    const numbers = this.#numbers;
+    return {
+      size: numbers[Field.Size],
+      row: numbers[Field.Row],
+      ino: numbers[Field.Ino],
+      high: numbers[Field.High],
+      low: numbers[Field.Low],
+    };
   }
 
   get source(): number {

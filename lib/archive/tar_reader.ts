@@ -94,6 +94,11 @@ export class TarParser {
     return this.#state === "ended";
   }
 
+  /** True while the content of a sparse file is read. */
+  get sparse(): boolean {
+    return this.#sparse !== null;
+  }
+
   /** Takes all of `bytes`; `offset` and `inner` say where they lie. Throws ARCHIVE_CORRUPT. */
   feed(bytes: Uint8Array, offset: number, inner: number): void {
     for (let at = 0; at < bytes.length;) {

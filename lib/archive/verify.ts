@@ -7,7 +7,7 @@ import { ArchiveFile } from "./archive_file.ts";
 import { corrupt } from "./corrupt.ts";
 import { openSource } from "./open_source.ts";
 import { Pulse } from "./pulse.ts";
-import { FIRST_ENTRY, isSelf, LAST_ENTRY } from "./self_entries.ts";
+import { FIRST_ENTRY, isSelf, LAST_ENTRY, RECIPES } from "./self_entries.ts";
 import { RECORD } from "./tar_header.ts";
 import { type ManifestBatches, ManifestRows } from "./manifest_rows.ts";
 import { addZeros } from "./hash_zeros.ts";
@@ -26,6 +26,8 @@ export interface VerifyOptions {
 }
 
 export interface VerifyReport {
+  /** Rows of which the archive holds recipes: what those give is yet to be proved. */
+  recipes: ManifestEntry[];
   /** Entries but the archive's own; of several of one path behind one another the last. */
   entries: number;
   files: number;
@@ -64,8 +66,8 @@ export async function verifyArchive(
     throw corrupt(path, `its SHA-256 is ${sha256}, not ${options.sha256} as recorded`);
   }
   pulse.report();
-  const { entries, files, bytes } = check;
-  return { entries, files, bytes, sha256 };
+  const { entries, files, bytes, recipes } = check;
+  return { recipes, entries, files, bytes, sha256 };
 }
 
 /** Zeros that are hashed at once: 50 ms. */
@@ -80,6 +82,7 @@ class Check implements TarHandler {
   entries = 0;
   files = 0;
   bytes = 0;
+  readonly recipes: ManifestEntry[] = [];
   #seen = 0;
   #current: TarEntry | null = null;
   /** Bytes of the current file's content so far. */
@@ -105,7 +108,7 @@ class Check implements TarHandler {
     }
     this.#current = entry;
     this.#digest = null;
-    if (isSelf(entry.path)) return;
+    if (isSelf(entry.path)) return this.#self(entry);
     const again = entry.path === this.#last;
     this.#last = entry.path;
     if (!again) {
@@ -122,6 +125,20 @@ class Check implements TarHandler {
     if (row.sha256 === null) return;
     this.#wanted = row.sha256;
     this.#digest = createHash("sha256");
+  }
+
+  /** Of the archive's own entries only recipes are in the manifest, as what they are for. */
+  #self(entry: TarEntry): void {
+    if (!entry.path.startsWith(RECIPES)) return;
+    this.entries++;
+    this.files++;
+    const row = this.rows?.head;
+    if (row === undefined) return;
+    if (row?.path !== entry.path.slice(RECIPES.length) || row.type !== "file") {
+      throw this.#corrupt(entry, "the manifest does not name what it is for");
+    }
+    this.recipes.push(row);
+    this.rows!.next();
   }
 
   /** What the manifest says of an entry; null for one that a later one of the same path replaces. */

@@ -124,13 +124,14 @@ export async function* readOwnRows(
   yield* entriesOf(parquetPath, ` WHERE ${own} ORDER BY block_offset, block_inner`);
 }
 
-/** Rows that a WHERE clause (and more behind it) picks. */
+/** Rows that a WHERE clause (and more behind it) picks; `numbered` for one that asks for their numbers. */
 export async function* entriesOf(
   parquetPath: string,
   where: string,
+  numbered = false,
 ): AsyncGenerator<ManifestEntry[]> {
   const query = (stored: string) =>
-    `SELECT ${AS_NUMBERS}, ${stored} FROM ${manifest(parquetPath)}${where}`;
+    `SELECT ${AS_NUMBERS}, ${stored} FROM ${manifest(parquetPath, numbered)}${where}`;
   let any = false;
   try {
     for await (const batch of streamed(parquetPath, query("stored_in"))) {
@@ -182,8 +183,9 @@ const AS_NUMBERS = COLUMNS.filter(([name]) => !SEEN.includes(name)).map(([name, 
   type === "VARCHAR" || type === "BLOB" ? name : `${name}::DOUBLE AS ${name}`
 ).join(", ");
 
-export function manifest(parquetPath: string): string {
-  return `read_parquet(${fileLiteral(parquetPath)}, hive_partitioning = false)`;
+export function manifest(parquetPath: string, numbered = false): string {
+  const number = numbered ? ", file_row_number = true" : "";
+  return `read_parquet(${fileLiteral(parquetPath)}, hive_partitioning = false${number})`;
 }
 
 export async function* streamed(parquetPath: string, query: string): AsyncGenerator<unknown[][]> {

@@ -1,6 +1,7 @@
 /** The manifest of the backup that an incremental one is made against, as the archive's making reads it. */
-import type { Source } from "../core/model.ts";
+import type { ManifestEntry, Source } from "../core/model.ts";
 import {
+  entriesOf,
   fileLiteral,
   literal,
   manifestError,
@@ -46,6 +47,26 @@ export async function exportRows(
   }
 }
 
+/** Rows of a manifest by their numbers, counted from 0. Throws IO. */
+export async function rowsAt(
+  parquetPath: string,
+  rows: readonly number[],
+): Promise<Map<number, ManifestEntry>> {
+  const found = new Map<number, ManifestEntry>();
+  const sorted = [...new Set(rows)].sort((a, b) => a - b);
+  for (let at = 0; at < sorted.length; at += ROWS_AT_ONCE) {
+    const some = sorted.slice(at, at + ROWS_AT_ONCE);
+    let i = 0;
+    const where = ` WHERE file_row_number IN (${some.join(", ")}) ORDER BY file_row_number`;
+    for await (const batch of entriesOf(parquetPath, where, true)) {
+      for (const entry of batch) found.set(some[i++], entry);
+    }
+  }
+  return found;
+}
+
+const ROWS_AT_ONCE = 5000;
+
 /** See `Field` there. */
 const FIELDS = [
   "strlen(path_text)",
@@ -64,7 +85,8 @@ const FIELDS = [
   "coalesce(ctime_ns, -1)",
   "coalesce(ino, 0) % 9007199254740992",
   "coalesce(nlink, 0)",
-  "coalesce(('0x' || sha256[1:12])::BIGINT, 0)",
+  "coalesce(('0x' || sha256[1:13])::BIGINT, 0)",
+  "coalesce(('0x' || sha256[14:26])::BIGINT, 0)",
   "path_text || link_text",
 ];
 

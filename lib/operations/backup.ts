@@ -135,7 +135,7 @@ async function archive(
     running.dumped = dumpedFiles(plan);
     using output = openOutput(plan);
     const full = dumps.addTo(plan);
-    const parent = await openParent(full);
+    const parent = await openParent(ctx, full);
     using writing = await beginArchive(ctx, full, running, output, { estimate, parent });
     if (twoPasses(plan)) {
       phase(ctx, "archive", `Archiving ${plan.stack.name}, services running`);

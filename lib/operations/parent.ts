@@ -5,6 +5,7 @@ import { DuckbackError } from "../core/errors.ts";
 import { manifestPath, parentRowsPath } from "../repository/naming.ts";
 import { exists } from "../repository/pending_archive.ts";
 import type { BackupPlan } from "./backup_plan.ts";
+import { chainOf } from "./chain.ts";
 import type { Context } from "./context.ts";
 import { isRestorable, listBackups, type ListedBackup } from "./list.ts";
 
@@ -50,12 +51,16 @@ function isSame({ backup_metadata }: BackupRecord, { sources, selection }: Wante
 }
 
 /** Writes out what the parent has of the plan's sources, for the archive's making. Raises DISK_FULL, IO. */
-export async function openParent(plan: BackupPlan): Promise<Parent | undefined> {
+export async function openParent(ctx: Context, plan: BackupPlan): Promise<Parent | undefined> {
   if (plan.parent === null) return undefined;
+  const { archives } = await chainOf(ctx, plan.parent);
   const rows_path = parentRowsPath(plan.path);
   const manifest = manifestPath(plan.parent.backup_path);
-  const { exportRows } = await import("../catalog/manifest_parent.ts");
-  if (await exportRows(manifest, plan.sources, rows_path)) return { rows_path };
+  const { exportRows, rowsAt } = await import("../catalog/manifest_parent.ts");
+  if (await exportRows(manifest, plan.sources, rows_path)) {
+    const name = plan.parent.backup_name;
+    return { name, archives, rows_path, entries: (rows) => rowsAt(manifest, rows) };
+  }
   throw new DuckbackError(
     "IO",
     `Cannot build on backup ${plan.parent.id}: its manifest lacks columns`,

@@ -1,8 +1,10 @@
 /** `backup verify`: an archive is what its record says, by its hash, read back in full, or by a drill. */
+import { ChainReader } from "../archive/chain_reader.ts";
 import { matchArchive } from "../archive/hash_file.ts";
 import { verifyArchive, type VerifyOptions, type VerifyReport } from "../archive/verify.ts";
 import { asDuckbackError, DuckbackError, type ErrorData } from "../core/errors.ts";
-import type { BackupRecord, VerifyLevel } from "../core/model.ts";
+import type { BackupRecord, ManifestEntry, VerifyLevel } from "../core/model.ts";
+import { Slice } from "../core/turn.ts";
 import { exists } from "../repository/pending_archive.ts";
 import { manifestPath } from "../repository/naming.ts";
 import { readSidecar } from "../repository/sidecar.ts";
@@ -221,13 +223,27 @@ export async function checkArchive(ctx: Context, record: BackupRecord): Promise<
     ? readOwnRows(path, record.backup_name)
     : readManifest(path);
   try {
-    return { ...await check(rows), problems: [] };
+    const report = await check(rows);
+    await checkRecipes(ctx, record, report.recipes);
+    return { ...report, problems: [] };
   } catch (cause) {
     if (!isUnreadable(cause)) throw cause;
     note(ctx, `${cause.message}: the archive is checked without it.`, "warning");
     return { ...await check(undefined), problems: [cause.message] };
   }
 }
+
+/** Puts together what earlier archives hold parts of; each must have its SHA-256. */
+async function checkRecipes(ctx: Context, record: BackupRecord, rows: readonly ManifestEntry[]) {
+  if (rows.length === 0) return;
+  const { archives } = await chainOf(ctx, record);
+  using reader = new ChainReader(archives, ctx.signal, true);
+  const slice = new Slice();
+  const pause = () => slice.over() ? slice.turn() : undefined;
+  for (const row of rows) await reader.read(row, NOTHING, pause);
+}
+
+const NOTHING = { entry() {}, data() {}, hole() {}, end() {} };
 
 /** What the archive itself holds. */
 function totalsOf({ backup_metadata, file_count, source_bytes }: BackupRecord) {

@@ -122,8 +122,8 @@ export async function recoverLeftovers(
       if (error.code !== "INTERRUPTED") tellNotMended(ctx, journal.data, error);
       failure ??= error;
     }
-    for (const what of ["services", "trees", "removed", "missing", "given_up", "drills"] as const) {
-      recovery[what].push(...own[what]);
+    for (const what of Object.keys(own) as (keyof Recovery)[]) {
+      (recovery[what] as unknown[]).push(...own[what]);
     }
   }
   recovery.unreadable.push(...lost.map(({ path }) => path));

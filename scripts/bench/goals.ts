@@ -55,6 +55,9 @@ export const VERIFY_MOST = 1.35;
 export const MEMORY_MOST = 350e6;
 /** Seconds in which `find` and `history` answer, start-up included. */
 export const HISTORY_MOST = 2;
+/** One small file: so many seconds more than start-up, so many MB of the archive. */
+export const SINGLE_OVER = 1;
+export const SINGLE_READ = 10;
 
 /** Ours to the peer's; null where one of them was not measured. */
 export function reached(goal: Goal, standings: Standing[] | undefined): number | null {

@@ -39,6 +39,25 @@ export async function measure(
   }
 }
 
+/** Bytes that a command reads of one file, by strace; null where there is none. */
+export async function bytesRead(argv: string[], file: string): Promise<number | null> {
+  const trace = await Deno.makeTempFile({ prefix: "duckback-bench-" });
+  try {
+    const calls = "trace=read,pread64,readv,preadv,preadv2,sendfile,copy_file_range,mmap";
+    await run(["strace", "-f", "-qq", "-o", trace, "-P", file, "-e", calls, ...argv]);
+    const lines = (await Deno.readTextFile(trace)).split("\n");
+    if (lines.some((line) => line.includes("mmap("))) throw new Error(`${file} was mapped`);
+    // A call that another thread interrupted stands on two lines, its result on the second.
+    const results = lines.map((line) => /\) += (\d+)$/.exec(line)?.[1]);
+    return results.reduce((sum, result) => sum + Number(result ?? 0), 0);
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotFound) return null;
+    throw cause;
+  } finally {
+    await Deno.remove(trace);
+  }
+}
+
 /** The argv of a shell pipeline that fails where one of its commands does. */
 export function pipeline(text: string): string[] {
   return ["bash", "-o", "pipefail", "-c", text];

@@ -10,6 +10,8 @@ export interface Standing extends Cost {
   /** Of the first contender to this one, the median of all rounds: wall and processor time. */
   ratio: number;
   cpu_ratio: number;
+  /** Bytes read of the archive, where that was looked at. */
+  archive_read?: number | null;
 }
 
 export interface Job {

@@ -83,7 +83,8 @@ async function makeBackup(
     message: `${backup.backup_name}: ${backup.status}`,
   }));
   // Whoever makes automatic ones prunes after them: first they are looked at for signs of damage.
-  if (request.trigger !== "auto") await pruneAfter(ctx, outcome.backup, { locked: true });
+  const good = outcome.problems.length === 0;
+  if (good && request.trigger !== "auto") await pruneAfter(ctx, outcome.backup, { locked: true });
   await dropExpired(ctx); // here, because backups are what is made regularly
   return outcome;
 }

@@ -6,7 +6,7 @@ import { receiversOf } from "./alert_receivers.ts";
 import { announce, announceWell, noteReceivers } from "./announce.ts";
 import type { BackupOutcome } from "./backup.ts";
 import type { BackupPlan } from "./backup_plan.ts";
-import type { Context } from "./context.ts";
+import { type Context, note } from "./context.ts";
 import { watchDisk } from "./disk_alerts.ts";
 import { currentSettings } from "./settings.ts";
 
@@ -37,7 +37,7 @@ export async function announced(
     });
     tellOutcome(ctx, outcome);
     const path = outcome.backup.backup_path;
-    if (path !== "-") await watchDisk(ctx, dirname(path));
+    if (path !== "-") await watchQuietly(ctx, dirname(path));
     return outcome;
   } catch (cause) {
     const error = asDuckbackError(cause);
@@ -45,6 +45,16 @@ export async function announced(
     // Whoever holds the lock tells of its own run.
     if (error.code !== "LOCKED") tellFailure(ctx, stack, error);
     throw cause;
+  }
+}
+
+/** The backup is made: a catalogue that cannot be read costs this look at the disk, not the backup. */
+async function watchQuietly(ctx: Context, directory: string) {
+  try {
+    await watchDisk(ctx, directory);
+  } catch (cause) {
+    const { message } = asDuckbackError(cause);
+    note(ctx, `How full the archives' disk is could not be told: ${message}`, "warning");
   }
 }
 

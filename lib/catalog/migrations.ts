@@ -21,6 +21,7 @@ const FILES = [
   "0008_schedule_prune.sql",
   "0009_drill_directory.sql",
   "0010_schedule_drill.sql",
+  "0011_incremental.sql",
 ];
 
 /** All migrations this program knows, oldest first. `deno compile` needs `--include migrations`. */

@@ -30,6 +30,13 @@ export interface Settings extends NotifySettings {
   "backup.verify_after_backup": boolean;
   "backup.quiesce": QuiesceMode;
   "backup.exclude": string[];
+  "backup.incremental": boolean;
+  /** Days; 0: no such rule. */
+  "backup.full_every_days": number;
+  /** 0: no such rule. */
+  "backup.max_chain": number;
+  /** Hundredths; 0: no such rule. */
+  "backup.max_chain_share": number;
   "backup.health_timeout_seconds": number;
   "backup.retention_days": number;
   "backup.keep_last": number;
@@ -166,6 +173,30 @@ export const SETTINGS: readonly SettingDefinition[] = [
     kind.list("*.tmp,cache/"),
     [],
     "Patterns (as in .gitignore) of what is left out of backups",
+  ),
+  define(
+    "backup.incremental",
+    kind.boolean(),
+    false,
+    "Automatic backups store only what changed since the one before",
+  ),
+  define(
+    "backup.full_every_days",
+    kind.integer(0, 3_650, 7, "days; 0: no such rule"),
+    7,
+    "With backup.incremental: a full backup at least every so many days",
+  ),
+  define(
+    "backup.max_chain",
+    kind.integer(0, 1_000, 30, "0: no such rule"),
+    30,
+    "With backup.incremental: at most so many incremental backups on a full one",
+  ),
+  define(
+    "backup.max_chain_share",
+    kind.integer(0, 1_000, 50, "percent; 0: no such rule"),
+    50,
+    "With backup.incremental: at most this share of the full backup's size in all that build on it",
   ),
   define(
     "backup.health_timeout_seconds",

@@ -26,9 +26,12 @@ export interface AutoBackupOutcome {
 export async function autoBackup(ctx: Context, slot: string | null): Promise<AutoBackupOutcome> {
   try {
     const made = slot === null ? null : await madeFor(ctx, slot);
-    const outcome = made
-      ? await announced(ctx, () => proved(ctx, made))
-      : await createBackup(ctx, { ...DEFAULT_REQUEST, trigger: "auto", scheduled_for: slot });
+    const outcome = made ? await announced(ctx, () => proved(ctx, made)) : await createBackup(ctx, {
+      ...DEFAULT_REQUEST,
+      kind: "policy",
+      trigger: "auto",
+      scheduled_for: slot,
+    });
     await remember(ctx, outcome.backup.status);
     await pruneAfter(ctx, outcome.backup, { locked: false });
     return { backup: outcome.backup, problems: outcome.problems };

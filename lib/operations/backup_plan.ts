@@ -11,7 +11,9 @@ import type {
   Trigger,
   Warning,
 } from "../core/model.ts";
+import { nextKind } from "../core/next_kind.ts";
 import { VERSION } from "../core/version.ts";
+import type { Settings } from "../config/settings.ts";
 import type { Engine } from "../docker/engine.ts";
 import { serviceOf } from "../docker/labels.ts";
 import type { PlanOptions, QuiescePlan } from "../docker/quiesce.ts";
@@ -19,7 +21,7 @@ import { writesTo } from "../docker/sharing.ts";
 import type { Stack } from "../docker/stack.ts";
 import { archiveFiles } from "../repository/naming.ts";
 import { chainAfter } from "./chain.ts";
-import type { Context } from "./context.ts";
+import { type Context, withCatalog } from "./context.ts";
 import { type DumpRequest, noDumps, planDumps, type PlannedDump } from "./dump_plan.ts";
 import { labelNotes, liveWriters, refuseBadLabels, sharingFindings } from "./label_findings.ts";
 import { levelFor, namesInUse, outputPlace } from "./output_place.ts";
@@ -31,7 +33,8 @@ import { findStack } from "./stacks.ts";
 /** What a caller asks for; null leaves it to the settings. */
 export interface BackupRequest {
   trigger: Trigger;
-  kind: "full" | "incremental" | "data-only";
+  /** `policy`: full or incremental, as the settings have it for automatic backups. */
+  kind: "full" | "incremental" | "data-only" | "policy";
   version: string | null;
   sources: string[];
   exclude: string[];
@@ -166,12 +169,13 @@ export async function planBackup(
   ];
   const exclude = [...settings["backup.exclude"], ...request.exclude, ...stack.excludes];
   const { one_file_system, exclude_caches } = request;
-  const parent = await parentFor(ctx, request, notes, {
+  const kind = await kindOf(ctx, request, settings, stack.name, notes);
+  const parent = await parentFor(ctx, { ...request, kind }, notes, {
     stack: stack.name,
     sources: stack.sources,
     selection: { exclude, one_file_system, exclude_caches },
   });
-  const type = request.kind === "data-only" ? "DATA_ONLY" : parent ? "INCREMENTAL" : "FULL";
+  const type = kind === "data-only" ? "DATA_ONLY" : parent ? "INCREMENTAL" : "FULL";
   const place = outputPlace(ctx, request, settings, stack.name, await namesInUse(ctx));
   return {
     request,
@@ -200,6 +204,27 @@ export async function planBackup(
     warnings: findings,
     held: null,
   };
+}
+
+/** What a request that leaves it to the policy comes to. */
+async function kindOf(
+  ctx: Context,
+  { kind }: BackupRequest,
+  settings: Settings,
+  stack: string,
+  notes: string[],
+): Promise<Exclude<BackupRequest["kind"], "policy">> {
+  if (kind !== "policy") return kind;
+  if (!settings["backup.incremental"]) return "full";
+  const records = await withCatalog(ctx, ({ backups }) => backups.list({ stack }));
+  const next = nextKind(records, {
+    incremental: true,
+    full_every_days: settings["backup.full_every_days"],
+    max_chain: settings["backup.max_chain"],
+    max_chain_share: settings["backup.max_chain_share"],
+  }, ctx.now());
+  if (next.kind === "full") notes.push(`This backup is a full one: ${next.reason}.`);
+  return next.kind;
 }
 
 /** Raises USAGE where an incremental backup is to be streamed: its manifest would be lost. */

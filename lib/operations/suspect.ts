@@ -1,12 +1,13 @@
 /** Looks at a new automatic backup beside the one before it, and says loudly what is suspicious. */
 import { deflateSync } from "node:zlib";
-import { SeekReader } from "../archive/seek_reader.ts";
-import { asDuckbackError } from "../core/errors.ts";
+import { ChainReader } from "../archive/chain_reader.ts";
+import { asDuckbackError, throwIfAborted } from "../core/errors.ts";
 import { LEAST_BYTES, treeChange } from "../catalog/tree_change.ts";
 import type { BackupRecord, ManifestEntry } from "../core/model.ts";
 import { manifestPath } from "../repository/naming.ts";
 import { announce } from "./announce.ts";
 import { recordSuspicion, type RunningRecord } from "./backup_record.ts";
+import { chainOf } from "./chain.ts";
 import type { Context } from "./context.ts";
 import { note } from "./context.ts";
 import { listBackups } from "./list.ts";
@@ -39,7 +40,7 @@ export async function lookForSuspicion(ctx: Context, running: RunningRecord): Pr
       if (set.unread.length > 0) return [];
       return suspicionOf({
         ...change,
-        compression: await compare(ctx, all, before, record, change.sample),
+        compression: await compare(ctx, before, record, change.sample),
       });
     }, MODEST);
     if (found.length === 0) return;
@@ -78,16 +79,15 @@ function earlier(all: readonly BackupRecord[], record: BackupRecord): BackupReco
   );
 }
 
-/** Null where not one file could be read in both. */
+/** Null where not one file could be read in both: sizes and counts are all there is then. */
 async function compare(
   ctx: Context,
-  all: readonly BackupRecord[],
   before: BackupRecord,
   now: BackupRecord,
   sample: readonly string[],
 ): Promise<CompressionFacts | null> {
-  const then = await ratios(ctx, all, before, sample);
-  const later = await ratios(ctx, all, now, [...then.keys()]);
+  const then = await ratios(ctx, before, sample).catch(unlessAway);
+  const later = await ratios(ctx, now, [...then.keys()]).catch(unlessAway);
   if (later.size === 0) return null;
   const facts: CompressionFacts = { compressible: 0, turned: 0, turned_bytes: 0 };
   for (const [path, { ratio, size }] of later) {
@@ -100,46 +100,44 @@ async function compare(
   return facts;
 }
 
-/** How the start of each file compresses, by path; without those that cannot be read by themselves. */
+/** An archive may be offline, or one that it needs. */
+function unlessAway(thrown: unknown): Ratios {
+  const { code } = asDuckbackError(thrown);
+  if (code === "ARCHIVE_MISSING" || code === "ARCHIVE_CORRUPT" || code === "IO") return new Map();
+  throw thrown;
+}
+
+type Ratios = Map<string, { ratio: number; size: number }>;
+
+/** How the start of each file compresses, by path; without those that cannot be read. */
 async function ratios(
   ctx: Context,
-  all: readonly BackupRecord[],
   record: BackupRecord,
   paths: readonly string[],
-): Promise<Map<string, { ratio: number; size: number }>> {
-  const found = new Map<string, { ratio: number; size: number }>();
+): Promise<Ratios> {
+  const found: Ratios = new Map();
   if (paths.length === 0) return found;
   const { readManifest } = await import("../catalog/manifest.ts");
   const parts = paths.map((path) => ({ path, take: "self" as const }));
   const rows = (await Array.fromAsync(readManifest(manifestPath(record.backup_path), parts)))
     .flat();
+  const { archives } = await chainOf(ctx, record);
+  using reader = new ChainReader(archives, ctx.signal);
+  if (!reader.seeks) return found;
   for (const row of rows) {
-    const start = await startOf(ctx, archiveOf(all, record, row), row);
+    const start = await startOf(reader, row);
+    throwIfAborted(ctx.signal);
     if (start === null || start.length < LEAST_BYTES) continue;
-    found.set(row.path, {
-      ratio: deflateSync(start).length / start.length,
-      size: row.size,
-    });
+    found.set(row.path, { ratio: deflateSync(start).length / start.length, size: row.size });
   }
   return found;
-}
-
-/** An increment's entry may lie in the archive of another backup of its chain. */
-function archiveOf(all: readonly BackupRecord[], record: BackupRecord, row: ManifestEntry): string {
-  const { stored_in } = row as ManifestEntry & { stored_in?: string };
-  return all.find(({ backup_name }) => backup_name === stored_in)?.backup_path ??
-    record.backup_path;
 }
 
 /** Thrown from within a read when it has what it wants. */
 class Enough extends Error {}
 
-/** Null where the archive is away or the entry does not lie in it in one piece. */
-async function startOf(
-  ctx: Context,
-  archive: string,
-  row: ManifestEntry,
-): Promise<Uint8Array | null> {
+/** Null where the archive that holds it is away or damaged. */
+async function startOf(reader: ChainReader, row: ManifestEntry): Promise<Uint8Array | null> {
   const bytes = new Uint8Array(Math.min(START_BYTES, row.size));
   let got = 0;
   const take = (part: Uint8Array) => {
@@ -148,8 +146,6 @@ async function startOf(
     if (got === bytes.length) throw new Enough();
   };
   try {
-    using reader = new SeekReader(archive, ctx.signal);
-    if (!reader.seeks) return null;
     await reader.read(row, {
       entry() {},
       data: take,

@@ -1,6 +1,6 @@
 /** Brings a drill's services up: in the order of their dependencies, dumps fed in, until all are well. */
 import { join } from "node:path";
-import { asDuckbackError, DuckbackError, throwIfAborted } from "../core/errors.ts";
+import { asDuckbackError, DuckbackError, type ErrorCode, throwIfAborted } from "../core/errors.ts";
 import type { DumpRecord } from "../core/model.ts";
 import { drillContainer } from "../docker/drill_container.ts";
 import type { Condition, Container, Engine } from "../docker/engine.ts";
@@ -16,6 +16,8 @@ import { GRACE_MS } from "./health.ts";
 import { feedDump } from "./restore_dump.ts";
 
 const LOG_LINES = 20;
+/** What a database says that does not run, or does not want what it is given. */
+const NOT_TAKEN: ErrorCode[] = ["RESTORE_FAILED", "REFUSED", "DOCKER_FAILED"];
 /** Longest that a command of `duckback.drill` may take. */
 const COMMAND_LIMIT_MS = 600_000;
 
@@ -215,26 +217,28 @@ class Start {
     };
   }
 
+  /**
+   * A database that is up need not take a dump yet: it may still be making itself. A restore begins with
+   * an empty database, so it may be tried again.
+   */
   async #feed(service: DrilledService, dump: DumpRecord) {
-    const { engine, place } = this.run;
+    const { engine, place, timeout_ms } = this.run;
     await this.#await(service, "service_healthy");
-    const container = (await engine.inspect(this.#made.get(service.name)!))!;
-    try {
-      await feedDump(
-        this.ctx,
-        {
-          engine,
-          container,
-          dump,
-          stack: { name: place.name, services: [], containers: [container] },
-        },
-        join(place.tree, dump.path),
-        place.journal,
-      );
-    } catch (cause) {
-      const error = asDuckbackError(cause);
-      if (error.code !== "RESTORE_FAILED" && error.code !== "REFUSED") throw error;
-      throw this.#failed(`the dump of ${service.name} does not go in: ${error.message}`, cause);
+    const deadline = new Deadline(timeout_ms);
+    for (let tries = 0;; tries++) {
+      const container = (await engine.inspect(this.#made.get(service.name)!))!;
+      const stack = { name: place.name, services: [], containers: [container] };
+      const fed = { engine, container, dump, stack };
+      try {
+        return void await feedDump(this.ctx, fed, join(place.tree, dump.path), place.journal);
+      } catch (cause) {
+        const error = asDuckbackError(cause);
+        throwIfAborted(this.ctx.signal);
+        if (!NOT_TAKEN.includes(error.code)) throw error;
+        const state = `the dump of ${service.name} does not go in: ${error.message}`;
+        if (deadline.over) throw this.#failed(state, cause);
+        await sleepUnless(backoff(tries), this.ctx.signal);
+      }
     }
   }
 

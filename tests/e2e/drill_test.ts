@@ -3,7 +3,14 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { openCatalog } from "../../lib/catalog/open_catalog.ts";
 import { readSidecar } from "../../lib/repository/sidecar.ts";
-import { createSampleStack, docker, type SampleStack } from "../fixtures/docker.ts";
+import {
+  createDatabaseStack,
+  image,
+  inService,
+  service,
+  untilReady,
+} from "../fixtures/databases.ts";
+import { BASE_IMAGE, createSampleStack, docker, type SampleStack } from "../fixtures/docker.ts";
 import { finished, names, Place, until } from "./support.ts";
 
 /**
@@ -260,4 +267,53 @@ Deno.test("a drill fails where the archive is sound and its services are not, an
     await docker("ps", "-a", "--filter", "label=duckback.drill.run", "--format", "{{.Mounts}}"),
   );
   assert.deepEqual(made.filter((mounts) => mounts.includes(place.home)), []);
+});
+
+Deno.test("a drill feeds dumps into fresh databases, and takes an incremental backup from its chain", async () => {
+  await using place = new Place();
+  const sql = (text: string) => `sql -d shop -c "${text}"`;
+  await using stack = await createDatabaseStack(
+    service("db", [
+      `image: ${image("postgres")}`,
+      "command: [/bin/start-postgres]",
+      "environment: {POSTGRES_PASSWORD: secret, PGDATA: /var/lib/postgresql/data}",
+      "volumes: [pg:/var/lib/postgresql/data]",
+      "labels:",
+      "  duckback.dump: postgres",
+      `  duckback.drill: ${JSON.stringify(`test "$$(${sql("select sum(n) from orders")})" = 42`)}`,
+    ]) + service("cache", [
+      `image: ${image("redis")}`,
+      'command: ["redis-server", "--dir", "/data", "--repl-diskless-sync-delay", "0"]',
+      "volumes: [cache:/data]",
+      "labels:",
+      "  duckback.dump: redis",
+      '  duckback.drill: test "$$(redis-cli get name)" = dumped',
+    ]) + service("app", [
+      `image: ${BASE_IMAGE}`,
+      'command: ["sh", "-c", "cat /files/a /files/b && exec /bin/service"]',
+      "volumes: [./files:/files]",
+    ]),
+    ["pg", "cache"],
+    { "files/a": "a", "files/b": "b" },
+  );
+  await untilReady(stack, "db", "sql", "-c", "create database shop");
+  await inService(stack, "db", "sh", "-c", sql("create table orders as select 42 as n"));
+  await untilReady(stack, "cache", "redis-cli", "set", "name", "dumped");
+  const at = { cwd: stack.dir };
+  await place.ok(["backup", "create", "--no-verify"], at);
+  Deno.writeTextFileSync(join(stack.dir, "files/b"), "changed");
+  const made = await place.ok(["backup", "create", "--kind", "incremental", "--json"], at);
+  const { id, backup_type, backup_metadata } = made.json.backup;
+  assert.equal(backup_type, "INCREMENTAL");
+  assert.equal(backup_metadata.dumps.length, 2);
+  const before = await startTimes(stack);
+
+  const { results } = (await place.ok(["backup", "verify", "--level", "drill", "--json"])).json;
+  assert.deepEqual(results.map((one: { id: number }) => one.id), [id], "the newest one");
+  const { drill } = results[0];
+  assert.deepEqual(drill.services.sort(), ["app", "cache", "db"]);
+  assert.deepEqual(drill.commands.sort(), ["cache", "db"]);
+  assert.deepEqual(await startTimes(stack), before);
+  assert.deepEqual(names(join(place.home, "drills")), []);
+  assert.deepEqual(names(join(place.home, "journal")), []);
 });

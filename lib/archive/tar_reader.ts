@@ -4,7 +4,7 @@
  */
 import { decodePath } from "../core/paths.ts";
 import type { EntryType, ManifestEntry } from "../core/model.ts";
-import type { ChunkSource } from "./block_reader.ts";
+import type { Chunk, ChunkSource } from "./block_reader.ts";
 import { corrupt, type Place } from "./corrupt.ts";
 import { padding } from "./pack.ts";
 import { entryXattrs, type StoredXattr } from "./entry_xattrs.ts";
@@ -32,6 +32,10 @@ export interface TarEntry extends ManifestEntry {
 export interface TarHandler {
   /** Longest hole to be told of at once, by those whom zeros keep busy. */
   readonly holeStep?: number;
+  /** Before a piece of the stream is parsed. */
+  begin?(chunk: Chunk): void;
+  /** Behind it; what waits is waited for. */
+  parsed?(): Promise<void> | undefined;
   entry(entry: TarEntry): void;
   /** Behind `entry` of a directory that had this many names more than an incremental archive holds. */
   leftOut?(names: number): void;
@@ -411,6 +415,7 @@ export async function readTar(
   let offset = 0;
   for (let chunk = await source.next(); chunk !== null; chunk = await source.next()) {
     offset = chunk.offset;
+    handler.begin?.(chunk);
     for (let at = 0; at < chunk.bytes.length;) {
       const wait = prepare?.();
       if (wait !== undefined) await wait;
@@ -418,6 +423,8 @@ export async function readTar(
       at += parser.feedSome(slice, offset, chunk.inner + at);
       if (pulse.due()) await pulse.beat();
     }
+    const wait = handler.parsed?.();
+    if (wait !== undefined) await wait;
   }
   parser.finish(offset);
 }

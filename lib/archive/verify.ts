@@ -4,6 +4,7 @@ import type { ManifestEntry } from "../core/model.ts";
 import { printable } from "../core/paths.ts";
 import { type ProgressSink, silent } from "../core/progress.ts";
 import { ArchiveFile } from "./archive_file.ts";
+import type { Chunk, ChunkSource } from "./block_reader.ts";
 import { corrupt } from "./corrupt.ts";
 import { openSource } from "./open_source.ts";
 import { Pulse } from "./pulse.ts";
@@ -51,10 +52,10 @@ export async function verifyArchive(
   const digest = createHash("sha256");
   using source = openSource(file, { signal, workers, onRaw: (bytes) => digest.update(bytes) });
   await using rows = options.manifest === undefined ? null : new ManifestRows(options.manifest);
-  const check = new Check(path, rows);
+  const check = new Check(path, rows, source);
   const pulse = new Pulse(signal, options.progress ?? silent, check, options.totals);
   await readTar(path, source, check, pulse, () => rows?.prepare());
-  check.finish();
+  await check.finish();
   if (file.compression === "zstd" && file.blocks && file.table === null) {
     throw corrupt(path, "the file is cut short: its seek table is missing", { offset: file.size });
   }
@@ -78,6 +79,9 @@ function isBefore(entry: ManifestEntry, row: ManifestEntry): boolean {
   return entry.block_inner < row.block_inner;
 }
 
+/** Blocks whose contents are being hashed elsewhere, at most: each is held in memory until then. */
+const MOST_PENDING = 4;
+
 class Check implements TarHandler {
   entries = 0;
   files = 0;
@@ -87,14 +91,43 @@ class Check implements TarHandler {
   #current: TarEntry | null = null;
   /** Bytes of the current file's content so far. */
   #content = 0;
-  #digest: Hash | null = null;
+  /** Digest that the current file must have; null where nobody asks, or it is asked for elsewhere. */
   #wanted: string | null = null;
+  /** Of a file that lies in several blocks, or has holes. */
+  #digest: Hash | null = null;
+  #chunk: Chunk | null = null;
+  /** Files that lie whole in the current block: their places in it, and what is wanted of them. */
+  #spans: number[] = [];
+  #claims: { entry: TarEntry; wanted: string }[] = [];
+  readonly #pending: Promise<void>[] = [];
   /** Path of the last entry, which another one of the same path replaces. */
   #last = "";
 
   readonly holeStep = HOLE_STEP;
 
-  constructor(readonly archive: string, readonly rows: ManifestRows | null) {}
+  constructor(
+    readonly archive: string,
+    readonly rows: ManifestRows | null,
+    readonly source: ChunkSource,
+  ) {}
+
+  begin(chunk: Chunk): void {
+    this.#chunk = chunk;
+  }
+
+  parsed(): Promise<void> | undefined {
+    if (this.#claims.length === 0) return;
+    const claims = this.#claims;
+    const answer = this.source.digest!(this.#spans).then((digests) => {
+      const bad = claims.find(({ wanted }, i) => digests[i] !== wanted);
+      if (bad) throw this.#differs(bad.entry);
+    });
+    answer.catch(() => {}); // It is awaited below, in order.
+    this.#pending.push(answer);
+    this.#spans = [];
+    this.#claims = [];
+    if (this.#pending.length > MOST_PENDING) return this.#pending.shift();
+  }
 
   entry(entry: TarEntry): void {
     if (this.#seen++ === 0 && entry.path !== FIRST_ENTRY) {
@@ -108,6 +141,7 @@ class Check implements TarHandler {
     }
     this.#current = entry;
     this.#digest = null;
+    this.#wanted = null;
     if (isSelf(entry.path)) return this.#self(entry);
     const again = entry.path === this.#last;
     this.#last = entry.path;
@@ -122,9 +156,7 @@ class Check implements TarHandler {
     if (row.size !== entry.size) {
       throw this.#corrupt(entry, `it has ${entry.size} bytes, the manifest says ${row.size}`);
     }
-    if (row.sha256 === null) return;
     this.#wanted = row.sha256;
-    this.#digest = createHash("sha256");
   }
 
   /** Of the archive's own entries only recipes are in the manifest, as what they are for. */
@@ -155,23 +187,42 @@ class Check implements TarHandler {
   }
 
   data(bytes: Uint8Array): void {
+    if (this.#content === 0 && this.#wanted !== null) this.#claim(bytes);
     this.bytes += bytes.length;
     this.#content += bytes.length;
-    this.#digest?.update(bytes);
+    if (this.#wanted === null) return;
+    this.#digest ??= createHash("sha256");
+    this.#digest.update(bytes);
+  }
+
+  /** Leaves a file that lies whole in this block to `parsed`; `bytes` are the first of it. */
+  #claim(bytes: Uint8Array): void {
+    const { size, stored } = this.#current!;
+    const block = this.#chunk!.bytes;
+    const at = bytes.byteOffset - block.byteOffset;
+    const isWhole = stored === size && at + size <= block.length;
+    if (!isWhole || this.#digest !== null || !this.source.digest) return;
+    this.#spans.push(at, size);
+    this.#claims.push({ entry: this.#current!, wanted: this.#wanted! });
+    this.#wanted = null;
   }
 
   hole(length: number): void {
-    if (this.#digest !== null) addZeros(this.#digest, length);
+    if (this.#wanted === null) return;
+    this.#digest ??= createHash("sha256");
+    addZeros(this.#digest, length);
   }
 
   end(): void {
     const entry = this.#current!;
     if (isSelf(entry.path)) this.bytes -= entry.size;
-    if (this.#digest === null || this.#digest.digest("hex") === this.#wanted) return;
-    throw this.#corrupt(entry, "its content is not what was backed up: the SHA-256 differs");
+    if (this.#wanted === null) return;
+    const digest = (this.#digest ?? createHash("sha256")).digest("hex");
+    if (digest !== this.#wanted) throw this.#differs(entry);
   }
 
-  finish(): void {
+  async finish(): Promise<void> {
+    for (const answer of this.#pending) await answer;
     if (this.#current?.path !== LAST_ENTRY) {
       throw corrupt(this.archive, `the archive is not complete: ${LAST_ENTRY} is missing`);
     }
@@ -180,6 +231,10 @@ class Check implements TarHandler {
     const { block_offset: offset, block_inner: inner, path } = row;
     const state = "the archive is not complete: the manifest names an entry that is not there";
     throw corrupt(this.archive, state, { offset, inner, entry: path });
+  }
+
+  #differs(entry: TarEntry) {
+    return this.#corrupt(entry, "its content is not what was backed up: the SHA-256 differs");
   }
 
   #corrupt(entry: TarEntry, state: string) {

@@ -45,7 +45,7 @@ import { planNow, Quiesced } from "./quiesced.ts";
 import { registerStack } from "./stacks.ts";
 import { lookForSuspicion } from "./suspect.ts";
 import { dropExpired } from "./undo_trees.ts";
-import { checkArchive } from "./verify.ts";
+import { checkArchive } from "./prove_archive.ts";
 import { beginArchive, openOutput } from "./write_archive.ts";
 
 /** What came of it. `problems` is empty where `backup.status` is `completed` and all services run. */

@@ -13,7 +13,7 @@ import { note } from "./context.ts";
 import { requireManifest } from "./extract_backup.ts";
 import { findBackup, type ListedBackup } from "./list.ts";
 import { isBelow } from "./patterns.ts";
-import { requireRestorable } from "./verify.ts";
+import { requireRestorable } from "./usable.ts";
 
 /** An archive whose entries are asked for. */
 export interface Entries {

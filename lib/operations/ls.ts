@@ -3,7 +3,7 @@ import type { ManifestEntry } from "../core/model.ts";
 import type { Context } from "./context.ts";
 import { type Entries, entryAt, findEntries, noSuchPath, rowsOf } from "./entries.ts";
 import { archivePath } from "./patterns.ts";
-import { requireReadable } from "./verify.ts";
+import { requireReadable } from "./usable.ts";
 
 export interface LsRequest {
   /** A backup's id, or the path of an archive. */

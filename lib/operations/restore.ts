@@ -19,7 +19,8 @@ import { findBackup } from "./list.ts";
 import { ownerChoice } from "./owner_choice.ts";
 import { archivePath } from "./patterns.ts";
 import { restorePaths } from "./restore_paths.ts";
-import { proveArchive, proveEarlier, requireRestorable } from "./verify.ts";
+import { proveArchive, proveEarlier } from "./prove_archive.ts";
+import { requireRestorable } from "./usable.ts";
 
 export interface RestoreRequest {
   /** A backup's id, or the path of an archive that no catalogue knows. */

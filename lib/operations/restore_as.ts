@@ -32,7 +32,8 @@ import { type MovedPath, type MovedVolume, type MovePlan, planMove } from "./mov
 import { isBelow } from "./patterns.ts";
 import { addSwap } from "./stage.ts";
 import { noteStaged, planSwap, removeStaging, stagedPath, swapIn, swapOut } from "./swap.ts";
-import { proveArchive, requireRestorable } from "./verify.ts";
+import { proveArchive } from "./prove_archive.ts";
+import { requireRestorable } from "./usable.ts";
 
 export interface RestoreAsRequest {
   /** A backup's id, or the absolute path of an archive that no catalogue knows. */

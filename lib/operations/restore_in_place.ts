@@ -23,7 +23,7 @@ import { planRollback, type RollbackPlan, type RollbackTarget } from "./rollback
 import { addSwap, dropStaging } from "./stage.ts";
 import { noteStaged, planSwap, stagedPath, swapIn, swapOut } from "./swap.ts";
 import { keepForUndo } from "./undo_trees.ts";
-import { proveArchive } from "./verify.ts";
+import { proveArchive } from "./prove_archive.ts";
 
 export interface InPlaceRequest {
   id: number;

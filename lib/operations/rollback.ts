@@ -29,7 +29,9 @@ import { swapIn, swapOut } from "./swap.ts";
 import { type Difference, refuseBreaking } from "./then_and_now.ts";
 import { dropExpired, keepForUndo } from "./undo_trees.ts";
 import { unwell } from "./unwell.ts";
-import { checkArchive, requireRestorable, verifyOne } from "./verify.ts";
+import { proveInFull } from "./prove_archive.ts";
+import { requireRestorable } from "./usable.ts";
+import { verifyOne } from "./verify.ts";
 
 export interface RollbackRequest {
   id: number;
@@ -74,7 +76,7 @@ export async function rollback(ctx: Context, request: RollbackRequest): Promise<
   };
   return await audited(ctx, action, async () => {
     requireRestorable(record);
-    await checkArchive(ctx, record);
+    await proveInFull(ctx, record);
     await dropExpired(ctx);
     const plan = await planRollback(ctx, record, request.roles);
     return await runRollback(ctx, plan, request, beginJournal(ctx, plan));

@@ -9,7 +9,7 @@ import { liveChanges } from "./live_changes.ts";
 import { planRollback } from "./rollback_plan.ts";
 import { requireRoom, roomNeeded, withSafety } from "./rollback_room.ts";
 import { databasesThenAndNow } from "./then_and_now.ts";
-import { requireRestorable } from "./verify.ts";
+import { requireRestorable } from "./usable.ts";
 
 /** Raises what `rollback` would raise before it begins; what a dead run left is to be mended before. */
 export async function planPreview(ctx: Context, id: number, roles: Role[], merge: boolean) {

@@ -23,7 +23,7 @@ import { currentSettings } from "./settings.ts";
 import { findStack, registerStack } from "./stacks.ts";
 import { requireWell } from "./upgrade_health.ts";
 import { dropExpired } from "./undo_trees.ts";
-import { proveArchive } from "./verify.ts";
+import { proveArchive } from "./prove_archive.ts";
 
 export interface UpgradeRequest {
   to_version: string;

@@ -1,11 +1,11 @@
 /** What a verification found: kept in the catalogue and beside the archive, and told to who wants to know. */
-import type { DuckbackError } from "../core/errors.ts";
+import { asDuckbackError, type DuckbackError } from "../core/errors.ts";
 import type { BackupRecord, VerifyLevel } from "../core/model.ts";
 import { exists } from "../repository/pending_archive.ts";
 import { writeSidecar } from "../repository/sidecar.ts";
 import { announce, announceWell } from "./announce.ts";
 import type { Context } from "./context.ts";
-import { withCatalog } from "./context.ts";
+import { note, withCatalog } from "./context.ts";
 
 export interface Verdict {
   level: VerifyLevel;
@@ -43,6 +43,20 @@ export async function storeVerdict(ctx: Context, record: BackupRecord, verdict: 
   };
   await withCatalog(ctx, (catalog) => catalog.backups.update(record.id, columns));
   if (exists(record.backup_path)) writeSidecar({ ...record, ...columns });
+}
+
+/** Where a check that was made for another purpose found the archive broken. Raises nothing. */
+export async function markBroken(ctx: Context, record: BackupRecord, cause: unknown) {
+  const error = asDuckbackError(cause);
+  if (error.code !== "ARCHIVE_CORRUPT") return;
+  const at = ctx.now().toISOString();
+  const verdict: Verdict = { level: "full", at, archive: error, drill: null, seconds: null };
+  tellVerdict(ctx, record, verdict);
+  try {
+    await storeVerdict(ctx, record, verdict);
+  } catch (failure) {
+    note(ctx, `That could not be recorded: ${asDuckbackError(failure).message}`, "warning");
+  }
 }
 
 const LEVELS: VerifyLevel[] = ["quick", "full", "drill"];

@@ -119,6 +119,30 @@ for (const [compression, level] of COMPRESSIONS) {
 }
 
 Deno.test(
+  "verifyArchive() finds a file of another digest, whether it lies whole in a block or in several",
+  withTempDir(async (dir) => {
+    for (const [compression, level] of COMPRESSIONS) {
+      await Deno.mkdir(`${dir}/${compression}${level}`);
+      const made = await archived(`${dir}/${compression}${level}`, compression, level);
+      const files = made.manifest.filter((entry) => entry.type === "file");
+      const some = files.filter(({ path }) => !/^d\/.*\d$/.test(path) || path === "d/7");
+      for (const workers of [0, 2]) {
+        for (const { path } of some) {
+          const manifest = made.manifest.map((entry) =>
+            entry.path === path ? { ...entry, sha256: "0".repeat(64) } : entry
+          );
+          await assert.rejects(verifyArchive(made.path, { manifest: [manifest], workers }), {
+            message: new RegExp(`the SHA-256 differs \\(entry "${path}"`),
+          });
+        }
+        const good = await verifyArchive(made.path, { manifest: [made.manifest], workers });
+        assert.equal(good.files, files.length);
+      }
+    }
+  }),
+);
+
+Deno.test(
   "verifyArchive() names the entry and the offset of what is wrong",
   withTempDir(async (dir) => {
     const made = await archived(dir, "gzip", 1);

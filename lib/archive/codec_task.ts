@@ -25,7 +25,7 @@ export type Task =
     length: number;
     room?: ArrayBuffer;
   }
-  | { act: "hash"; input: ArrayBuffer; length: number; spans: number[] };
+  | { act: "hash"; input: ArrayBuffer; length: number; room?: undefined; spans: number[] };
 
 /** The answer; errors as plain text, since subclasses of Error do not survive postMessage. */
 export type Answer =

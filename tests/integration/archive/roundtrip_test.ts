@@ -50,7 +50,8 @@ for (const [compression, level] of COMPRESSIONS) {
       assertManifest(manifest, times);
       const listed: ManifestEntry[] = [];
       for await (const entry of list(archive)) listed.push(entry);
-      assert.deepEqual(listed, manifest.map((entry) => ({ ...entry, sha256: null })));
+      const shown = manifest.map(({ seen: _, ...entry }) => ({ ...entry, sha256: null }));
+      assert.deepEqual(listed, shown);
 
       const report = await verifyArchive(archive, {
         sha256: sum,

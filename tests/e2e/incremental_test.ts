@@ -1,7 +1,10 @@
 /** Incremental backups, as a user meets them: made, looked into, restored, rolled back to, deleted. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { fingerprint, Place, sh } from "./support.ts";
+import { createSampleStack } from "../fixtures/docker.ts";
+import { EngineProxy } from "../fixtures/engine_proxy.ts";
+import { assertSameTree } from "../fixtures/tree.ts";
+import { fingerprint, finished, Place, sh, until } from "./support.ts";
 
 Deno.test("backup create --kind incremental stores what changed; all commands take it like a full one", async () => {
   await using place = new Place();
@@ -133,4 +136,47 @@ Deno.test("backup create --kind incremental is FULL where sources or exclusions 
   assert.equal((await create()).backup.parent_id, 1);
   const streamed = ["backup", "create", "--kind", "incremental", "--output", "-"];
   assert.equal((await place.run(streamed, { cwd: dir })).code, 2);
+});
+
+Deno.test("incremental backups of a stack that runs, in two passes, are the tree as of the stop", async () => {
+  await using place = new Place();
+  await using stack = await createSampleStack();
+  await using proxy = await EngineProxy.start();
+  const data = join(stack.dir, "app-data");
+  await sh(
+    `cd ${data}; mkdir many turns; echo in > turns/in; echo a > a; head -c 2000000 /dev/urandom > large
+     for i in $(seq 300); do echo old $i > many/$i; done; sleep 0.2`,
+  );
+  const run = { cwd: stack.dir, env: proxy.env };
+  const create = ["backup", "create", "--kind", "incremental", "--json"];
+  assert.equal((await place.ok(create, run)).json.backup.backup_type, "FULL");
+
+  // Changed before the first pass, and then, of some the same, between it and the stop.
+  await sh(
+    `cd ${data}; echo one >> many/1; echo two >> many/2; rm many/3; mv large bigger; sleep 0.2`,
+  );
+  const before = await stack.states();
+  proxy.rule({ match: /\/stop/, times: 1, action: "delay", ms: 2500 });
+  proxy.rule({ match: /\/start/, times: 1, action: "delay", ms: 2500 });
+  const stops = proxy.count(/\/stop/);
+  const child = place.start(create, run);
+  await until("the first pass is over", () => proxy.count(/\/stop/) > stops);
+  await sh(
+    `cd ${data}; echo again >> many/2; rm many/1; mv a b; rm -r turns; echo file > turns; mv bigger large`,
+  );
+  const starts = proxy.count(/\/start/);
+  await until("everything is held still", () => proxy.count(/\/start/) > starts, 60_000);
+  const still = place.path("still");
+  await sh(`mkdir ${still}; cp -a ${data} ${await stack.volumePath()} ${still}`);
+  const result = await finished(child);
+  assert.equal(result.code, 0, result.stderr);
+  const { backup } = result.json;
+  assert.equal(backup.backup_type, "INCREMENTAL");
+  assert.equal(backup.status, "completed");
+  assert.equal(backup.verify_status, "passed");
+  assert.deepEqual(await stack.states(), before);
+  const out = place.path("out");
+  await place.ok(["restore", String(backup.id), "--target", out]);
+  await assertSameTree(join(out, "app-data"), join(still, "app-data"));
+  await assertSameTree(join(out, "volumes", stack.volume), join(still, "_data"));
 });

@@ -1,6 +1,6 @@
 /** `duckback upgrade --to V -- COMMAND...`, `upgrade list`, `upgrade show`. */
 import { Command } from "./commander.ts";
-import { DuckbackError } from "../core/errors.ts";
+import { DuckbackError, EXIT_CODES } from "../core/errors.ts";
 import { formatBytes, formatDuration, formatLocalTime } from "../core/units.ts";
 import type { UpgradeRecord } from "../catalog/types.ts";
 import { backupId, examples, integer } from "./options.ts";
@@ -51,7 +51,8 @@ export function addUpgrade(program: Command, session: Session) {
           session.out_style.green(`Upgraded to ${cell(done.upgrade.to_version)}.`),
         ),
         ...upgradeFacts(done.upgrade, session.out_style),
-      ]);
+        ...done.problems.map((text) => session.out_style.yellow(`  ! ${cell(text)}`)),
+      ], done.problems.length > 0 ? EXIT_CODES.PARTIAL : 0);
     });
   group.command("list")
     .description("the upgrades there were, newest first")

@@ -42,6 +42,8 @@ export interface UpgradeRequest {
 export interface UpgradeOutcome {
   upgrade: UpgradeRecord;
   backup: BackupRecord | null;
+  /** Services that are not well, and were not before either. */
+  problems: string[];
 }
 
 /** An upgrade under way. */
@@ -99,7 +101,10 @@ export async function upgrade(ctx: Context, request: UpgradeRequest): Promise<Up
       }
       throw cause;
     }
-  }, ({ upgrade }) => ({ message: `${upgrade.status}: ${upgrade.upgrade_id}` }));
+  }, ({ upgrade, problems }) => ({
+    status: problems.length > 0 ? "partial" : "completed",
+    message: `${upgrade.status}: ${upgrade.upgrade_id}`,
+  }));
 }
 
 /** Raises USAGE before anything is stopped for it. */
@@ -191,18 +196,22 @@ function beginJournal(
 async function carryOut(ctx: Context, run: Run): Promise<UpgradeOutcome> {
   const { row, log, journal } = run;
   try {
-    const failure = await attempt(ctx, run).then(() => null, asDuckbackError);
-    if (failure) throw await goBack(ctx, run, failure);
-    await settle(ctx, row, log, { status: "SUCCESS" });
+    let problems: string[];
+    try {
+      problems = await attempt(ctx, run);
+    } catch (cause) {
+      throw await goBack(ctx, run, asDuckbackError(cause));
+    }
+    await settle(ctx, row, log, { status: "SUCCESS", error_message: problems.join("; ") || null });
     journal.save({ upgrade: null });
-    return { upgrade: row, backup: run.backup };
+    return { upgrade: row, backup: run.backup, problems };
   } finally {
     journal.finish();
   }
 }
 
-/** Raises UPGRADE_FAILED, UNHEALTHY, INTERRUPTED and what finding the stack raises. */
-async function attempt(ctx: Context, run: Run) {
+/** Returns what is not well and was not before. Raises UPGRADE_FAILED, UNHEALTHY, INTERRUPTED and more. */
+async function attempt(ctx: Context, run: Run): Promise<string[]> {
   const { request, journal, log, engine, before } = run;
   const pending = journal.data.upgrade!;
   const since = ctx.now();
@@ -223,8 +232,9 @@ async function attempt(ctx: Context, run: Run) {
   if (code !== 0) {
     throw new DuckbackError("UPGRADE_FAILED", `${request.command[0]} ended with ${text}`);
   }
-  if (engine) await requireWell(ctx, engine, before, since, run.timeout_ms);
+  const problems = engine ? await requireWell(ctx, engine, before, since, run.timeout_ms) : [];
   throwIfAborted(ctx.signal);
+  return problems;
 }
 
 /** Returns the error that the run ends with: why, and what became of the stack. */

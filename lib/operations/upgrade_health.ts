@@ -1,7 +1,7 @@
 /** Whether a stack is well after an upgrade: what ran must run, what is new must not have failed. */
 import { DuckbackError } from "../core/errors.ts";
 import type { Container, Engine } from "../docker/engine.ts";
-import { waitHealthy } from "../docker/health.ts";
+import { type UnhealthyContainer, waitHealthy } from "../docker/health.ts";
 import { isActive } from "../docker/sharing.ts";
 import { serviceOf } from "../docker/labels.ts";
 import { type Context, phase } from "./context.ts";
@@ -11,8 +11,10 @@ import { list } from "./quiesced.ts";
 import { findStack } from "./stacks.ts";
 
 /**
- * Finds the stack anew (its compose files may be others now) and waits. Raises UNHEALTHY, with the last
- * lines of what is not well; COMPOSE_INVALID and what else `findStack` raises; INTERRUPTED.
+ * Finds the stack anew (its compose files may be others now) and waits. Returns sentences on services that
+ * are not well and were not before either: the upgrade is not blamed for them, and they are never left
+ * unsaid. Raises UNHEALTHY, with the last lines of what is not well; COMPOSE_INVALID and what else
+ * `findStack` raises; INTERRUPTED.
  */
 export async function requireWell(
   ctx: Context,
@@ -20,7 +22,7 @@ export async function requireWell(
   before: StackBefore,
   since: Date,
   timeoutMs: number,
-): Promise<void> {
+): Promise<string[]> {
   const { stack } = await findStack(ctx, { need_engine: true });
   const containers = stack.containers.filter(({ oneoff }) => !oneoff);
   const declared = new Set(stack.services.map(({ name }) => name));
@@ -30,23 +32,27 @@ export async function requireWell(
   if (absent.length > 0) {
     throw new DuckbackError("UNHEALTHY", `${list(absent)} ran before and has no container now`);
   }
-  if (timeoutMs === 0) return;
-  const excused = unwellBefore(before.plan);
-  const judged = containers.filter((one) =>
-    !excused.includes(serviceOf(one)) && isJudged(one, containers, wanted, since)
-  );
-  if (judged.length === 0) return;
+  if (timeoutMs === 0) return [];
+  const judged = containers.filter((one) => isJudged(one, containers, wanted, since));
+  if (judged.length === 0) return [];
   phase(ctx, "health", `Waiting until ${list([...new Set(judged.map(serviceOf))])} is well`);
   const { unhealthy } = await waitHealthy(engine, judged, {
     timeoutMs,
     graceMs: Math.min(GRACE_MS, timeoutMs / 2),
     signal: ctx.signal,
   });
-  if (unhealthy.length === 0) return;
-  const which = unhealthy.map(({ service, health, state, exit_code }) =>
-    `${service} is ${health ?? state}${exit_code === null ? "" : ` (exit code ${exit_code})`}`
+  const excused = unwellBefore(before.plan);
+  const [old, blamed] = [true, false].map((was) =>
+    unhealthy.filter(({ service }) => excused.includes(service) === was)
   );
-  throw new DuckbackError("UNHEALTHY", list(which), { details: { unhealthy } });
+  if (blamed.length === 0) return old.map((one) => `${stateText(one)}, as it was before`);
+  throw new DuckbackError("UNHEALTHY", list(blamed.map(stateText)), {
+    details: { unhealthy: blamed },
+  });
+}
+
+function stateText({ service, health, state, exit_code }: UnhealthyContainer): string {
+  return `${service} is ${health ?? state}${exit_code === null ? "" : ` (exit code ${exit_code})`}`;
 }
 
 /** Jobs that have done their work, and what was down before, are not asked to run. */

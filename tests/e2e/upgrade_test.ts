@@ -148,9 +148,21 @@ Deno.test("an upgrade that works stays; one whose service is unwell goes back: f
   assert.equal((await stack.container("site")).id, id);
   assert.equal((await site.rows())[0].upgrade_log, "no\n");
 
+  // A service that was unwell before is not blamed on the upgrade, nor left unsaid.
+  await run("docker", ["tag", `${site.image}:3`, `${site.image}:2`]);
+  await stack.compose("up", "-d", "site");
+  await until(
+    "the site is unwell",
+    async () => (await stack.container("site")).health === "unhealthy",
+    180_000,
+  );
+  const unwell = await site.upgrade("4.1", "true", {}, "--health-timeout", "3");
+  assert.deepEqual([unwell.code, unwell.json.upgrade.status], [3, "SUCCESS"], unwell.stderr);
+  assert.deepEqual(unwell.json.problems, ["site is unhealthy, as it was before"]);
+
   const rows = await site.rows();
   assert.deepEqual(rows.map((row: { status: string }) => row.status), [
-    ...["ROLLED_BACK", "ROLLED_BACK", "SUCCESS"],
+    ...["SUCCESS", "ROLLED_BACK", "ROLLED_BACK", "SUCCESS"],
   ]);
   const text = (await place.ok(["upgrade", "list"], site.at)).stdout;
   assert.match(text, /2 +3 +ROLLED_BACK .* site is unhealthy/);

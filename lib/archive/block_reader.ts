@@ -1,8 +1,8 @@
 /** Reads an archive's blocks in order while a pool decompresses the next ones. */
-import { DuckbackError, throwIfAborted } from "../core/errors.ts";
+import { throwIfAborted } from "../core/errors.ts";
 import { ArchiveFile, type Cut } from "./archive_file.ts";
 import { CodecPool, defaultWorkers } from "./codec_pool.ts";
-import { type Answer, hashSpans, perform, type Task } from "./codec_task.ts";
+import { type Answer, perform, type Task } from "./codec_task.ts";
 import { corrupt } from "./corrupt.ts";
 
 /** A piece of tar stream. */
@@ -16,11 +16,6 @@ export interface Chunk {
 /** What gives the tar stream piece by piece; null at its end. */
 export interface ChunkSource {
   next(): Promise<Chunk | null>;
-  /**
-   * SHA-256 (hex) of parts of what `next` gave last, offset and length in turn, by a thread of its own
-   * where there is one; those bytes are not valid any more. Missing where nothing is gained by it.
-   */
-  digest?(spans: number[]): Promise<string[]>;
 }
 
 export interface BlockReaderOptions {
@@ -74,7 +69,7 @@ export class BlockReader implements ChunkSource, Disposable {
     this.#readAhead();
     const head = this.#ahead.shift();
     if (head === undefined) return null;
-    const answer = await this.#unless(head.answer);
+    const answer = await this.#answer(head);
     const { offset } = head.cut;
     if (!answer.ok) throw corrupt(this.file.path, answer.error, { offset });
     this.#given = answer.output;
@@ -82,25 +77,9 @@ export class BlockReader implements ChunkSource, Disposable {
     return { bytes: answer.output, offset, inner: 0 };
   }
 
-  async digest(spans: number[]): Promise<string[]> {
-    const given = this.#given!;
-    if (this.#pool === null) return hashSpans(given, spans);
-    this.#given = null;
-    const input = given.buffer as ArrayBuffer;
-    const length = given.byteOffset + given.length;
-    const placed = spans.map((n, i) => i % 2 === 0 ? n + given.byteOffset : n);
-    const answer = await this.#unless(
-      this.#pool.run({ act: "hash", input, length, spans: placed }),
-    );
-    this.#rooms.push(answer.input);
-    if (!answer.ok) throw new DuckbackError("INTERNAL", `Cannot hash a block: ${answer.error}`);
-    return answer.digests;
-  }
-
-  /** A pool that was closed since the signal came says so. */
-  async #unless(answer: Promise<Answer>): Promise<Answer> {
+  async #answer(head: Ahead): Promise<Answer> {
     try {
-      return await answer;
+      return await head.answer;
     } catch (error) {
       throwIfAborted(this.options.signal);
       throw error;

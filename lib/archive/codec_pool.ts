@@ -1,6 +1,9 @@
-/** A pool of workers that compress or decompress blocks, each started only when there is work for it. */
+/**
+ * Compresses and decompresses blocks on other threads: in workers, each started only when there is work
+ * for it, or where a library can do without, which spares their start and the way there.
+ */
 import { DuckbackError } from "../core/errors.ts";
-import type { Answer, Task } from "./codec_task.ts";
+import { type Answer, canDoAside, type Decompress, performAside, type Task } from "./codec_task.ts";
 // Before a worker needs them:
 import "./libdeflate.ts";
 import "./libzstd.ts";
@@ -13,8 +16,8 @@ export function defaultWorkers(): number {
   return Math.max(1, Math.min(navigator.hardwareConcurrency, MOST));
 }
 
-interface Job {
-  task: Task;
+interface Job<T extends Task = Task> {
+  task: T;
   resolve: (answer: Answer) => void;
   reject: (error: Error) => void;
 }
@@ -29,6 +32,9 @@ interface Member {
 export class CodecPool implements Disposable {
   readonly #members: Member[] = [];
   readonly #waiting: Job[] = [];
+  /** What is done without a worker, and what waits for that. */
+  readonly #aside = new Set<Job<Decompress>>();
+  readonly #waitingAside: Job<Decompress>[] = [];
   #closed: Error | null = null;
 
   constructor(readonly size: number = defaultWorkers()) {}
@@ -37,11 +43,26 @@ export class CodecPool implements Disposable {
   run(task: Task): Promise<Answer> {
     return new Promise((resolve, reject) => {
       if (this.#closed !== null) return reject(this.#closed);
+      if (!canDoAside(task)) return this.#doInWorker({ task, resolve, reject });
       const job = { task, resolve, reject };
-      const idle = this.#members.find((member) => member.job === null) ?? this.#grow();
-      if (idle === undefined) this.#waiting.push(job);
-      else this.#give(idle, job);
+      if (this.#aside.size < this.size) this.#doAside(job);
+      else this.#waitingAside.push(job);
     });
+  }
+
+  #doAside(job: Job<Decompress>): void {
+    this.#aside.add(job);
+    void performAside(job.task).then(job.resolve, job.reject).then(() => {
+      this.#aside.delete(job);
+      const next = this.#waitingAside.shift();
+      if (next !== undefined) this.#doAside(next);
+    });
+  }
+
+  #doInWorker(job: Job): void {
+    const idle = this.#members.find((member) => member.job === null) ?? this.#grow();
+    if (idle === undefined) this.#waiting.push(job);
+    else this.#give(idle, job);
   }
 
   #grow(): Member | undefined {
@@ -76,8 +97,10 @@ export class CodecPool implements Disposable {
       member.worker.terminate();
       member.job?.reject(reason);
     }
-    for (const job of this.#waiting) job.reject(reason);
-    this.#waiting.length = 0;
+    for (const job of this.#aside) job.reject(reason);
+    for (const job of [...this.#waiting.splice(0), ...this.#waitingAside.splice(0)]) {
+      job.reject(reason);
+    }
   }
 
   [Symbol.dispose](): void {

@@ -18,6 +18,12 @@ const SYMBOLS = {
     parameters: ["pointer", "buffer", "usize", "buffer", "usize", "buffer", "buffer"],
     result: "i32",
   },
+  // Off this thread: the buffers must be left alone until it is done.
+  libdeflate_gzip_decompress_ex: {
+    parameters: ["pointer", "buffer", "usize", "buffer", "usize", "buffer", "buffer"],
+    result: "i32",
+    nonblocking: true,
+  },
   libdeflate_crc32: { parameters: ["u32", "buffer", "usize"], result: "u32" },
 } as const;
 
@@ -78,6 +84,30 @@ export class Libdeflate {
       this.taken = Number(this.#taken[0]);
       this.written = Number(this.#written[0]);
       return "done";
+    } finally {
+      this.symbols.libdeflate_free_decompressor(decompressor);
+    }
+  }
+
+  /**
+   * Inflates a whole gzip member on another thread, checksum and all, to exactly as much as `output`
+   * holds; false where it is not that. Both buffers belong to that thread meanwhile.
+   */
+  async gunzipAside(input: Uint8Array, output: Uint8Array): Promise<boolean> {
+    const decompressor = this.symbols.libdeflate_alloc_decompressor();
+    if (decompressor === null) return false;
+    const taken = new BigUint64Array(1);
+    try {
+      const result = await this.symbols.libdeflate_gzip_decompress_ex(
+        decompressor,
+        own(input),
+        BigInt(input.length),
+        own(output),
+        BigInt(output.length),
+        new Uint8Array(taken.buffer),
+        null,
+      );
+      return result === SUCCESS && Number(taken[0]) === input.length;
     } finally {
       this.symbols.libdeflate_free_decompressor(decompressor);
     }

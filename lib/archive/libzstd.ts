@@ -14,6 +14,13 @@ const symbols = carriedLibrary("libzstd.so.1", {
     result: "u32",
   },
   ZSTD_decompress: { parameters: ["buffer", "usize", "buffer", "usize"], result: "u32" },
+  // Off this thread: the buffers must be left alone until it is done.
+  decompressAside: {
+    name: "ZSTD_decompress",
+    parameters: ["buffer", "usize", "buffer", "usize"],
+    result: "u32",
+    nonblocking: true,
+  },
 });
 
 /** Errors are the last numbers of a size_t: -1 to -120. */
@@ -64,4 +71,18 @@ export function decompress(input: Uint8Array, output: Uint8Array): number {
     BigInt(input.length),
   );
   return length >= FIRST_ERROR ? -1 : length;
+}
+
+/**
+ * The same on another thread, to exactly as much as `output` holds; false where it is not that. Both
+ * buffers belong to that thread meanwhile.
+ */
+export async function decompressAside(input: Uint8Array, output: Uint8Array): Promise<boolean> {
+  const length = await symbols()!.decompressAside(
+    own(output),
+    BigInt(output.length),
+    own(input),
+    BigInt(input.length),
+  );
+  return length === output.length;
 }

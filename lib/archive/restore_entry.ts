@@ -19,7 +19,7 @@ import {
 import type { NotRestored } from "./not_restored.ts";
 import type { OwnerChoice } from "./owners.ts";
 import type { TarEntry } from "./tar_reader.ts";
-import type { Spot, Target } from "./target.ts";
+import type { Owner, Spot, Target } from "./target.ts";
 
 /** Made with: for the owner alone, until content, owner and mode are there. */
 const NEW_FILE = c.O_WRONLY | c.O_CREAT | c.O_EXCL | c.O_NOFOLLOW | c.O_NOCTTY;
@@ -81,7 +81,7 @@ export class EntryMaker {
 
   /** Gives a file that has its content its metadata, and closes it. Throws PosixError. */
   closeFile(entry: TarEntry, place: Place, fd: number): void {
-    this.setMetadata(entry, place, fd);
+    this.setMetadata(entry, place, fd, place.target.ownerOf(place.relative, fd));
     if (this.rules.flush) fsync(fd, place.shown);
     close(fd, place.shown);
   }
@@ -152,10 +152,13 @@ export class EntryMaker {
   /**
    * Owner, attributes, mode, ACLs and times of an open file or directory, in this order: chown clears
    * capabilities and setuid, the mode may forbid this user to set attributes, and some tars write a
-   * mode that is not the ACL's mask.
+   * mode that is not the ACL's mask. `owner` is whose it is already, where that is known.
    */
-  setMetadata(entry: Metadata, place: Place, fd: number): void {
-    const owned = this.#chown(entry, (uid, gid) => libc.fchown(fd, uid, gid) === 0);
+  setMetadata(entry: Metadata, place: Place, fd: number, owner: Owner | null = null): void {
+    const owned = this.#chown(
+      entry,
+      (uid, gid) => (owner?.uid === uid && owner.gid === gid) || libc.fchown(fd, uid, gid) === 0,
+    );
     if (place.target.inherits) removeAcls(fd, false, entry.type === "directory");
     const set: SetXattr = (name, value) => setXattr(fd, name, value);
     if (entry.xattrs.length > 0) this.#setXattrs(entry, owned, set);

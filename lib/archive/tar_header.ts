@@ -36,6 +36,7 @@ const ZERO = 0x30;
 const SPACE = 0x20;
 const SLASH = 0x2f;
 const CHECKSUM = 148;
+const CHECKSUM_FIELD = [CHECKSUM, 8] as const;
 
 /** Where a header's fields lie: offset and length. */
 const AT = {
@@ -112,6 +113,8 @@ export class HeaderWriter {
 /** "ustar", NUL, version "00". */
 const USTAR = Uint8Array.of(0x75, 0x73, 0x74, 0x61, 0x72, 0, ZERO, ZERO);
 
+const USTAR_MAGIC = USTAR.subarray(0, 6);
+
 /** Bit operations take up to 31 bits. */
 const SMALL = 2 ** 31;
 
@@ -152,26 +155,21 @@ export class HeaderError extends Error {
   override readonly name = "HeaderError";
 }
 
+/** What is read of a header: names of owners are not, since ids count. */
+export type ReadHeader = Omit<RawHeader, "uname" | "gname">;
+
 /** Reads the header in the 512 bytes at `at`. Throws HeaderError where it is not a valid one. */
-export function readHeader(bytes: Uint8Array, at: number): RawHeader {
-  const stored = number(bytes, at, [CHECKSUM, 8], "checksum");
+export function readHeader(bytes: Uint8Array, at: number): ReadHeader {
+  const stored = number(bytes, at, CHECKSUM_FIELD, "checksum");
   let unsigned = 8 * SPACE; // the checksum itself counts as spaces
-  let high = 0;
-  for (let i = at; i < at + CHECKSUM; i++) {
-    unsigned += bytes[i];
-    high += bytes[i] >> 7;
-  }
-  for (let i = at + CHECKSUM + 8; i < at + BLOCK; i++) {
-    unsigned += bytes[i];
-    high += bytes[i] >> 7;
-  }
-  const signed = unsigned - 256 * high;
+  for (let i = at; i < at + CHECKSUM; i++) unsigned += bytes[i];
+  for (let i = at + CHECKSUM + 8; i < at + BLOCK; i++) unsigned += bytes[i];
   // Some old tars added the bytes up as signed characters.
-  if (stored !== unsigned && stored !== signed) {
+  if (stored !== unsigned && stored !== unsigned - 256 * highBytes(bytes, at)) {
     throw new HeaderError("the header's checksum is wrong");
   }
   const typeflag = bytes[at + AT.typeflag[0]];
-  const ustar = startsWith(bytes, at + AT.magic[0], USTAR.subarray(0, 6));
+  const ustar = startsWith(bytes, at + AT.magic[0], USTAR_MAGIC);
   const gnu = startsWith(bytes, at + AT.magic[0], GNU_TAR);
   return {
     name: fullName(bytes, at, ustar),
@@ -182,11 +180,18 @@ export function readHeader(bytes: Uint8Array, at: number): RawHeader {
     mtime: number(bytes, at, AT.mtime, "mtime", true),
     typeflag: typeflag === 0 ? "0" : String.fromCharCode(typeflag),
     link: field(bytes, at, AT.link),
-    uname: ustar || gnu ? field(bytes, at, AT.uname) : NONE,
-    gname: ustar || gnu ? field(bytes, at, AT.gname) : NONE,
     devmajor: ustar || gnu ? number(bytes, at, AT.devmajor, "device number") : 0,
     devminor: ustar || gnu ? number(bytes, at, AT.devminor, "device number") : 0,
   };
+}
+
+/** How many bytes outside the checksum are negative as signed characters. */
+function highBytes(bytes: Uint8Array, at: number): number {
+  let high = 0;
+  for (let i = at; i < at + BLOCK; i++) {
+    if (i < at + CHECKSUM || i >= at + CHECKSUM + 8) high += bytes[i] >> 7;
+  }
+  return high;
 }
 
 /** "ustar", two spaces, NUL: magic and version in GNU's own format. */

@@ -4,7 +4,7 @@
  */
 import { decodePath } from "../core/paths.ts";
 import type { EntryType, ManifestEntry } from "../core/model.ts";
-import type { Chunk, ChunkSource } from "./block_reader.ts";
+import type { ChunkSource } from "./block_reader.ts";
 import { corrupt, type Place } from "./corrupt.ts";
 import { padding } from "./pack.ts";
 import { entryXattrs, type StoredXattr } from "./entry_xattrs.ts";
@@ -13,7 +13,7 @@ import type { Pulse } from "./pulse.ts";
 import { continueMap, type HeaderMap, headerMap } from "./gnu_sparse.ts";
 import { Dumpdir, DUMPDIR_KEY, REFUSED } from "./gnu_types.ts";
 import { mapOfRecords, SparseError, SparseReader } from "./sparse_reader.ts";
-import { BLOCK, HeaderError, isZero, type RawHeader, readHeader } from "./tar_header.ts";
+import { BLOCK, HeaderError, isZero, type ReadHeader, readHeader } from "./tar_header.ts";
 
 /** An entry as its headers describe it: `sha256` is always null, paths are clean and relative. */
 export interface TarEntry extends ManifestEntry {
@@ -32,10 +32,6 @@ export interface TarEntry extends ManifestEntry {
 export interface TarHandler {
   /** Longest hole to be told of at once, by those whom zeros keep busy. */
   readonly holeStep?: number;
-  /** Before a piece of the stream is parsed. */
-  begin?(chunk: Chunk): void;
-  /** Behind it; what waits is waited for. */
-  parsed?(): Promise<void> | undefined;
   entry(entry: TarEntry): void;
   /** Behind `entry` of a directory that had this many names more than an incremental archive holds. */
   leftOut?(names: number): void;
@@ -88,7 +84,7 @@ export class TarParser {
   /** Takes the listing in a directory's content; null for any other entry. */
   #listing: Dumpdir | null = null;
   /** A header of GNU's own sparse format, its map, and whether that goes on in the next block. */
-  #begun: RawHeader | null = null;
+  #begun: ReadHeader | null = null;
   #map: HeaderMap | null = null;
 
   constructor(readonly archive: string, readonly handler: TarHandler) {}
@@ -234,7 +230,7 @@ export class TarParser {
   }
 
   /** A further block of the map of a sparse file in GNU's own format. */
-  #continueMap(header: RawHeader, bytes: Uint8Array, at: number): void {
+  #continueMap(header: ReadHeader, bytes: Uint8Array, at: number): void {
     this.#checked(() => continueMap(this.#map!, bytes, at));
     if (this.#map!.more) return;
     this.#begun = null;
@@ -264,7 +260,7 @@ export class TarParser {
     if (this.#metaType === "g") this.#place = null;
   }
 
-  #beginEntry(header: RawHeader): void {
+  #beginEntry(header: ReadHeader): void {
     const type = TYPES[header.typeflag];
     const rawName = this.#local.get("GNU.sparse.name") ?? this.#record("path") ??
       this.#longName ?? header.name;
@@ -307,7 +303,7 @@ export class TarParser {
     this.#state = this.#left === 0 ? "header" : "padding";
   }
 
-  #entry(header: RawHeader, rawType: EntryType, rawName: Uint8Array): TarEntry {
+  #entry(header: ReadHeader, rawType: EntryType, rawName: Uint8Array): TarEntry {
     const name = decodePath(rawName);
     // v7 has no directories: a name that ends in a slash is one.
     const type = rawType === "file" && name.endsWith("/") ? "directory" : rawType;
@@ -327,12 +323,21 @@ export class TarParser {
       if (type === "hardlink") link = this.#clean(link, name);
       else if (link === "" || link.includes("\0")) throw this.#corrupt("a link is empty", name);
     }
+    // Field by field: to spread objects takes longer.
     return {
-      ...{ path, type, size, stored, link, sha256: null, mode: header.mode },
+      path,
+      type,
+      size,
+      stored,
+      link,
+      sha256: null,
+      mode: header.mode,
       uid: this.#id("uid", header.uid, name),
       gid: this.#id("gid", header.gid, name),
-      ...{ mtime_s: time.s, mtime_ns: time.ns },
-      ...{ rdev_major: header.devmajor, rdev_minor: header.devminor },
+      mtime_s: time.s,
+      mtime_ns: time.ns,
+      rdev_major: header.devmajor,
+      rdev_minor: header.devminor,
       xattrs: type === "hardlink" ? NONE : entryXattrs(this.#local),
       block_offset: this.#place!.offset,
       block_inner: this.#place!.inner ?? 0,
@@ -373,6 +378,7 @@ export class TarParser {
   /** The path without leading "./" and final "/". Throws where it is absolute or leads upwards. */
   #clean(raw: string, entry: string): string {
     if (raw === "." || raw === "./") return ".";
+    if (isClean(raw)) return raw;
     if (raw.startsWith("/")) throw this.#corrupt("a path is absolute", entry);
     if (raw.includes("\0")) throw this.#corrupt("a path holds a NUL", entry);
     const path = raw.replace(/^(\.\/)+/, "").replace(/\/$/, "");
@@ -387,6 +393,26 @@ export class TarParser {
     const place = this.#place ?? { offset: 0 };
     return corrupt(this.archive, state, entry === undefined ? place : { ...place, entry });
   }
+}
+
+const SLASH = 0x2f;
+const DOT = 0x2e;
+
+/** True where nothing is to be taken off a path and nothing is wrong with it: as almost always. */
+function isClean(path: string): boolean {
+  let begin = 0;
+  for (let i = 0; i <= path.length; i++) {
+    const code = i < path.length ? path.charCodeAt(i) : SLASH;
+    if (code === 0) return false;
+    if (code !== SLASH) continue;
+    const length = i - begin;
+    if (length === 0) return false;
+    if (length <= 2 && path.charCodeAt(begin) === DOT && path.charCodeAt(i - 1) === DOT) {
+      return false;
+    }
+    begin = i + 1;
+  }
+  return true;
 }
 
 function untilNul(bytes: Uint8Array): Uint8Array {
@@ -415,7 +441,6 @@ export async function readTar(
   let offset = 0;
   for (let chunk = await source.next(); chunk !== null; chunk = await source.next()) {
     offset = chunk.offset;
-    handler.begin?.(chunk);
     for (let at = 0; at < chunk.bytes.length;) {
       const wait = prepare?.();
       if (wait !== undefined) await wait;
@@ -423,8 +448,6 @@ export async function readTar(
       at += parser.feedSome(slice, offset, chunk.inner + at);
       if (pulse.due()) await pulse.beat();
     }
-    const wait = handler.parsed?.();
-    if (wait !== undefined) await wait;
   }
   parser.finish(offset);
 }

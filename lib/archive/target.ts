@@ -7,7 +7,7 @@ import { openDirBeneath } from "../posix/beneath.ts";
 import { closeQuietly, open, openAt } from "../posix/files.ts";
 import * as c from "../posix/libc.ts";
 import { libc } from "../posix/libc.ts";
-import { cBytes } from "../posix/c_string.ts";
+import { cBytes, cString } from "../posix/c_string.ts";
 import { PosixError } from "../posix/posix_error.ts";
 import { StatView } from "../posix/stat.ts";
 import { hasDefaultAcl } from "../posix/xattr.ts";
@@ -24,13 +24,26 @@ export interface Spot {
   name: Uint8Array;
 }
 
+/** A directory that is kept open. */
+interface Kept {
+  fd: number;
+  /** Whose files are that are made in it; null until one was made. */
+  owner: Owner | null;
+}
+
+export interface Owner {
+  uid: number;
+  gid: number;
+}
+
 export class Target implements Disposable {
   /** The directory that holds `to`, which everything is relative to. */
   readonly rootFd: number;
   readonly #root: string;
   /** Name of `to` in it; "" where `to` is the file system's root. */
   readonly #base: string;
-  readonly #open = new Map<string, number>();
+  readonly #open = new Map<string, Kept>();
+  readonly #stat = new StatView();
   /** Whether `to` was there before: else all that is in it comes from the archive. */
   readonly existed: boolean;
   /** Whether what is made here may get an ACL that the archive does not know, from a default ACL. */
@@ -66,14 +79,14 @@ export class Target implements Disposable {
   spot(relative: string, make: boolean): Spot {
     const slash = relative.lastIndexOf("/");
     const dirfd = slash === -1 ? this.rootFd : this.directory(relative.slice(0, slash), make);
-    return { dirfd, name: cBytes(encodePath(relative.slice(slash + 1)), relative) };
+    return { dirfd, name: cString(relative.slice(slash + 1)) };
   }
 
   /** The directory at `relative`, opened; it stays the target's. Throws PosixError. */
   directory(relative: string, make = false): number {
     if (relative === "") return this.rootFd;
     const known = this.#open.get(relative);
-    if (known !== undefined) return known;
+    if (known !== undefined) return known.fd;
     let fd = this.#find(relative);
     if (fd < 0 && c.lastErrno() === c.ENOENT && make) fd = this.#make(relative);
     if (fd < 0) throw new PosixError(c.lastErrno(), "open", `${this.#root}/${relative}`);
@@ -81,11 +94,24 @@ export class Target implements Disposable {
     return fd;
   }
 
+  /**
+   * Who owns a file that was just made at `relative`, open as `fd`: asked of the first one in each
+   * directory, since what decides it (setgid, mount options, a file server) is the directory's.
+   */
+  ownerOf(relative: string, fd: number): Owner | null {
+    const kept = this.#open.get(relative.slice(0, Math.max(0, relative.lastIndexOf("/"))));
+    if (kept?.owner) return kept.owner;
+    if (!this.#stat.of(fd)) return null;
+    const { uid, gid } = this.#stat;
+    if (kept) kept.owner = { uid, gid };
+    return { uid, gid };
+  }
+
   #find(relative: string): number {
     const slash = relative.lastIndexOf("/");
-    const above = slash === -1 ? this.rootFd : this.#open.get(relative.slice(0, slash));
+    const above = slash === -1 ? this.rootFd : this.#open.get(relative.slice(0, slash))?.fd;
     if (above === undefined) return openDirBeneath(this.rootFd, encodePath(relative));
-    return openAt(above, cBytes(encodePath(relative.slice(slash + 1)), relative), DIRECTORY);
+    return openAt(above, cString(relative.slice(slash + 1)), DIRECTORY);
   }
 
   #make(relative: string): number {
@@ -96,16 +122,16 @@ export class Target implements Disposable {
 
   #remember(relative: string, fd: number): void {
     if (this.#open.size >= CACHED) {
-      const [oldest, oldestFd] = this.#open.entries().next().value!;
-      closeQuietly(oldestFd);
+      const [oldest, kept] = this.#open.entries().next().value!;
+      closeQuietly(kept.fd);
       this.#open.delete(oldest);
     }
-    this.#open.set(relative, fd);
+    this.#open.set(relative, { fd, owner: null });
   }
 
   /** Forgets all open directories, since one of them was removed. */
   forget(): void {
-    for (const fd of this.#open.values()) closeQuietly(fd);
+    for (const { fd } of this.#open.values()) closeQuietly(fd);
     this.#open.clear();
   }
 

@@ -1,11 +1,11 @@
 /** Proves an archive by reading all of it: every block, every header, every file's digest. */
-import { createHash, type Hash } from "node:crypto";
+import { createHash, type Hash, hash } from "node:crypto";
 import type { ManifestEntry } from "../core/model.ts";
 import { printable } from "../core/paths.ts";
 import { type ProgressSink, silent } from "../core/progress.ts";
 import { ArchiveFile } from "./archive_file.ts";
-import type { Chunk, ChunkSource } from "./block_reader.ts";
 import { corrupt } from "./corrupt.ts";
+import { FileHash } from "./file_hash.ts";
 import { openSource } from "./open_source.ts";
 import { Pulse } from "./pulse.ts";
 import { FIRST_ENTRY, isSelf, LAST_ENTRY, RECIPES } from "./self_entries.ts";
@@ -49,20 +49,20 @@ export async function verifyArchive(
 ): Promise<VerifyReport> {
   using file = new ArchiveFile(path);
   const { signal, workers } = options;
-  const digest = createHash("sha256");
+  using digest = new FileHash(file.fd, file.size);
   using source = openSource(file, { signal, workers, onRaw: (bytes) => digest.update(bytes) });
   await using rows = options.manifest === undefined ? null : new ManifestRows(options.manifest);
-  const check = new Check(path, rows, source);
+  const check = new Check(path, rows);
   const pulse = new Pulse(signal, options.progress ?? silent, check, options.totals);
   await readTar(path, source, check, pulse, () => rows?.prepare());
-  await check.finish();
+  check.finish();
   if (file.compression === "zstd" && file.blocks && file.table === null) {
     throw corrupt(path, "the file is cut short: its seek table is missing", { offset: file.size });
   }
   if (file.compression === "none" && file.size % RECORD !== 0) {
     throw corrupt(path, "the file is cut short: it is no multiple of 10,240 bytes long");
   }
-  const sha256 = digest.digest("hex");
+  const sha256 = await digest.digest();
   if (options.sha256 && options.sha256 !== sha256) {
     throw corrupt(path, `its SHA-256 is ${sha256}, not ${options.sha256} as recorded`);
   }
@@ -71,6 +71,7 @@ export async function verifyArchive(
   return { recipes, entries, files, bytes, sha256 };
 }
 
+const EMPTY_SHA256 = hash("sha256", new Uint8Array(0), "hex");
 /** Zeros that are hashed at once: 50 ms. */
 const HOLE_STEP = 64 << 20;
 
@@ -78,9 +79,6 @@ function isBefore(entry: ManifestEntry, row: ManifestEntry): boolean {
   if (entry.block_offset !== row.block_offset) return entry.block_offset < row.block_offset;
   return entry.block_inner < row.block_inner;
 }
-
-/** Blocks whose contents are being hashed elsewhere, at most: each is held in memory until then. */
-const MOST_PENDING = 4;
 
 class Check implements TarHandler {
   entries = 0;
@@ -91,43 +89,18 @@ class Check implements TarHandler {
   #current: TarEntry | null = null;
   /** Bytes of the current file's content so far. */
   #content = 0;
-  /** Digest that the current file must have; null where nobody asks, or it is asked for elsewhere. */
+  /** What the current file's SHA-256 must be; null where that is not known, or not to be asked. */
   #wanted: string | null = null;
-  /** Of a file that lies in several blocks, or has holes. */
+  /** Made once it is seen that its content comes in more than one piece. */
   #digest: Hash | null = null;
-  #chunk: Chunk | null = null;
-  /** Files that lie whole in the current block: their places in it, and what is wanted of them. */
-  #spans: number[] = [];
-  #claims: { entry: TarEntry; wanted: string }[] = [];
-  readonly #pending: Promise<void>[] = [];
+  /** The SHA-256 of content that came in one. */
+  #whole: string | null = null;
   /** Path of the last entry, which another one of the same path replaces. */
   #last = "";
 
   readonly holeStep = HOLE_STEP;
 
-  constructor(
-    readonly archive: string,
-    readonly rows: ManifestRows | null,
-    readonly source: ChunkSource,
-  ) {}
-
-  begin(chunk: Chunk): void {
-    this.#chunk = chunk;
-  }
-
-  parsed(): Promise<void> | undefined {
-    if (this.#claims.length === 0) return;
-    const claims = this.#claims;
-    const answer = this.source.digest!(this.#spans).then((digests) => {
-      const bad = claims.find(({ wanted }, i) => digests[i] !== wanted);
-      if (bad) throw this.#differs(bad.entry);
-    });
-    answer.catch(() => {}); // It is awaited below, in order.
-    this.#pending.push(answer);
-    this.#spans = [];
-    this.#claims = [];
-    if (this.#pending.length > MOST_PENDING) return this.#pending.shift();
-  }
+  constructor(readonly archive: string, readonly rows: ManifestRows | null) {}
 
   entry(entry: TarEntry): void {
     if (this.#seen++ === 0 && entry.path !== FIRST_ENTRY) {
@@ -140,8 +113,7 @@ class Check implements TarHandler {
       throw this.#corrupt(entry, `it lies behind ${LAST_ENTRY}, the last entry`);
     }
     this.#current = entry;
-    this.#digest = null;
-    this.#wanted = null;
+    this.#digest = this.#whole = this.#wanted = null;
     if (isSelf(entry.path)) return this.#self(entry);
     const again = entry.path === this.#last;
     this.#last = entry.path;
@@ -156,6 +128,7 @@ class Check implements TarHandler {
     if (row.size !== entry.size) {
       throw this.#corrupt(entry, `it has ${entry.size} bytes, the manifest says ${row.size}`);
     }
+    if (row.sha256 === null) return;
     this.#wanted = row.sha256;
   }
 
@@ -187,42 +160,27 @@ class Check implements TarHandler {
   }
 
   data(bytes: Uint8Array): void {
-    if (this.#content === 0 && this.#wanted !== null) this.#claim(bytes);
     this.bytes += bytes.length;
     this.#content += bytes.length;
     if (this.#wanted === null) return;
-    this.#digest ??= createHash("sha256");
-    this.#digest.update(bytes);
-  }
-
-  /** Leaves a file that lies whole in this block to `parsed`; `bytes` are the first of it. */
-  #claim(bytes: Uint8Array): void {
-    const { size, stored } = this.#current!;
-    const block = this.#chunk!.bytes;
-    const at = bytes.byteOffset - block.byteOffset;
-    const isWhole = stored === size && at + size <= block.length;
-    if (!isWhole || this.#digest !== null || !this.source.digest) return;
-    this.#spans.push(at, size);
-    this.#claims.push({ entry: this.#current!, wanted: this.#wanted! });
-    this.#wanted = null;
+    if (bytes.length === this.#current!.size) this.#whole = hash("sha256", bytes, "hex");
+    else (this.#digest ??= createHash("sha256")).update(bytes);
   }
 
   hole(length: number): void {
-    if (this.#wanted === null) return;
-    this.#digest ??= createHash("sha256");
-    addZeros(this.#digest, length);
+    if (this.#wanted !== null) addZeros(this.#digest ??= createHash("sha256"), length);
   }
 
   end(): void {
     const entry = this.#current!;
     if (isSelf(entry.path)) this.bytes -= entry.size;
     if (this.#wanted === null) return;
-    const digest = (this.#digest ?? createHash("sha256")).digest("hex");
-    if (digest !== this.#wanted) throw this.#differs(entry);
+    const found = this.#whole ?? this.#digest?.digest("hex") ?? EMPTY_SHA256;
+    if (found === this.#wanted) return;
+    throw this.#corrupt(entry, "its content is not what was backed up: the SHA-256 differs");
   }
 
-  async finish(): Promise<void> {
-    for (const answer of this.#pending) await answer;
+  finish(): void {
     if (this.#current?.path !== LAST_ENTRY) {
       throw corrupt(this.archive, `the archive is not complete: ${LAST_ENTRY} is missing`);
     }
@@ -231,10 +189,6 @@ class Check implements TarHandler {
     const { block_offset: offset, block_inner: inner, path } = row;
     const state = "the archive is not complete: the manifest names an entry that is not there";
     throw corrupt(this.archive, state, { offset, inner, entry: path });
-  }
-
-  #differs(entry: TarEntry) {
-    return this.#corrupt(entry, "its content is not what was backed up: the SHA-256 differs");
   }
 
   #corrupt(entry: TarEntry, state: string) {

@@ -178,10 +178,15 @@ export async function canReadManifest(parquetPath: string): Promise<boolean> {
 /** Only the next backup wants to know these. */
 const SEEN = ["ctime_s", "ctime_ns", "ino", "nlink"];
 
+/** A number, not text, for each row. */
+const TYPES: EntryType[] = ["file", "directory", "symlink", "hardlink", "fifo", "char", "block"];
+const AS_ENUM = `type::ENUM(${TYPES.map(literal).join(", ")}) AS type`;
+
 // As DOUBLE, exact up to 2^53, integers arrive as numbers and not as slow bigints.
-const AS_NUMBERS = COLUMNS.filter(([name]) => !SEEN.includes(name)).map(([name, type]) =>
-  type === "VARCHAR" || type === "BLOB" ? name : `${name}::DOUBLE AS ${name}`
-).join(", ");
+const AS_NUMBERS = COLUMNS.filter(([name]) => !SEEN.includes(name)).map(([name, type]) => {
+  if (name === "type") return AS_ENUM;
+  return type === "VARCHAR" || type === "BLOB" ? name : `${name}::DOUBLE AS ${name}`;
+}).join(", ");
 
 export function manifest(parquetPath: string, numbered = false): string {
   const number = numbered ? ", file_row_number = true" : "";

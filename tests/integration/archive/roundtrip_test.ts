@@ -58,6 +58,7 @@ for (const [compression, level] of COMPRESSIONS) {
         manifest: [manifest],
       });
       assert.deepEqual(report, {
+        recipes: [],
         entries: summary.entry_count,
         files: summary.file_count,
         bytes: summary.source_bytes,

@@ -405,7 +405,7 @@ Deno.test("no room for the safety backup is told before anything is extracted or
   const disk = place.tree("disk", {});
   await sh(`mount -t tmpfs -o size=8m tmpfs ${disk}`);
   try {
-    await place.ok(["config", "set", "auto_backup_directory", disk]);
+    await place.ok(["config", "set", "auto_backup_directory", disk, "--no-move"]);
     const args = ["--progress", "json", "rollback", "1", "--yes", "--json"];
     const { json, stderr } = await place.run(args, { cwd: dir });
     assert.equal(json.error.code, "SAFETY_FAILED");

@@ -128,7 +128,8 @@ Deno.test("kill -9 at any step of a move: all archives are in the one place or i
       assert.deepEqual(names(join(place.home, "journal")), [], line);
     }
   }
-  assert.ok(ends.old >= 3 && ends.new >= 3, JSON.stringify(ends));
+  // One archive gives few steps; kills before and behind the change of rows must be among them.
+  assert.ok(ends.old >= 2 && ends.new >= 2, JSON.stringify(ends));
 });
 
 Deno.test("a backup is refused while the disk of its directory is not mounted", async () => {

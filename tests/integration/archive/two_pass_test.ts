@@ -331,7 +331,15 @@ with open(sys.argv[1], "w+b") as f:
     }).spawn();
     const lines = child.stdout.getReader();
     const writer = child.stdin.getWriter();
-    const next = async () => new TextDecoder().decode((await lines.read()).value);
+    // A line may come in pieces: with PYTHONUNBUFFERED its newline is a write of its own.
+    const next = async () => {
+      let line = "";
+      for (let part = await lines.read(); !part.done; part = await lines.read()) {
+        line += new TextDecoder().decode(part.value);
+        if (line.endsWith("\n")) break;
+      }
+      return line;
+    };
     try {
       assert.match(await next(), /ready/);
       const made = await twoPasses(`${dir}/x`, [workDir(tree)], async () => {

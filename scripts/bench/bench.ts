@@ -7,6 +7,7 @@ import { parseArgs } from "node:util";
 import { type Contender, gzipBackups, restores, starts, zstdBackups } from "./contenders.ts";
 import { CORPORA, type CorpusTree, ensureCorpus } from "./corpora.ts";
 import { measureHistory } from "./history.ts";
+import { INCREMENTAL, measureIncremental } from "./incremental.ts";
 import { run } from "./measure.ts";
 import { markdown, type Results } from "./report.ts";
 import { compete, type Standing } from "./rounds.ts";
@@ -14,7 +15,12 @@ import { measureSingle } from "./single.ts";
 import { measureStack } from "./stack.ts";
 
 const PROJECT = new URL("../../", import.meta.url).pathname;
-const NAMES = [...CORPORA.map((corpus) => corpus.name), "start", "single", "history", "stack"];
+const INCREMENTAL_NAMES = INCREMENTAL.map((corpus) => `incremental ${corpus.name}`);
+const NAMES = [
+  ...CORPORA.map((corpus) => corpus.name),
+  ...INCREMENTAL_NAMES,
+  ...["start", "single", "history", "stack"],
+];
 const STARTS = 9;
 /** A round of it takes five minutes, and what it measures differs by factors. */
 const STACK_ROUNDS = 1;
@@ -84,6 +90,13 @@ async function bench(
         await compete({ title, tree: tree.path, contenders, keep }, rounds, dir, absent),
       );
     }
+  }
+  for (const [n, name] of INCREMENTAL_NAMES.entries()) {
+    if (!wanted.includes(name)) continue;
+    console.error(`${name}: making ${INCREMENTAL[n].title}`);
+    const found = await measureIncremental(binary, INCREMENTAL[n], rounds, quick, dir, absent);
+    trees.set(name, found.tree);
+    jobs.set(name, found.jobs);
   }
   if (wanted.includes("start")) {
     const tree = join(dir, "empty");

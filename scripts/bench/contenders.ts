@@ -19,6 +19,10 @@ export interface Contender {
   env?(place: Place): Record<string, string>;
   /** What holds the backup; its size is told. Null for a restore. */
   output: ((place: Place) => string) | null;
+  /** What held it before the run: its size is taken off. */
+  before?(): string;
+  /** The first backup, where `argv` makes a second one. */
+  first?(place: Place): string[];
 }
 
 const nothing = () => Promise.resolve();
@@ -102,6 +106,51 @@ export function zstdBackups(binary: string): Contender[] {
     RESTIC,
     BORG,
   ];
+}
+
+const LIST = "--listed-incremental";
+
+/** The first one is what ratios are taken of. Each makes its second backup of a tree. */
+export function incrementalBackups(binary: string): Contender[] {
+  const second = (name: string, options: string[]): Contender => {
+    const argv = [...ZSTD, ...options];
+    const first = duckback(binary, name, [...ZSTD, NO_VERIFY]);
+    return { ...duckback(binary, name, ["--kind", "incremental", ...argv]), first: first.argv };
+  };
+  const listed = (place: Place, out: string) =>
+    pipeline(
+      `tar ${LIST}='${place.dir}/list' -C '${place.tree}' -cf - . | pigz -6 > '${place.dir}/out/${out}'`,
+    );
+  return [
+    second("duckback --no-verify", [NO_VERIFY]),
+    second("duckback", []),
+    {
+      name: `tar ${LIST} \\| pigz -6`,
+      needs: ["pigz"],
+      prepare: (place) => Deno.mkdir(join(place.dir, "out")),
+      first: (place) => listed(place, "first"),
+      argv: (place) => listed(place, "second"),
+      output: (place) => join(place.dir, "out"),
+    },
+    { ...RESTIC, first: RESTIC.argv },
+    {
+      ...BORG,
+      first: BORG.argv,
+      argv: (place) => BORG.argv(place).map((arg) => arg === "::one" ? "::two" : arg),
+    },
+  ];
+}
+
+/** What it takes to look at every file at all. */
+export function listing(): Contender {
+  const format = "%p %s %T@ %C@ %i %n %m %U %G\\n";
+  return {
+    name: "find -printf",
+    needs: ["find"],
+    prepare: nothing,
+    argv: (place) => ["find", place.tree, "-printf", format],
+    output: null,
+  };
 }
 
 /** Restores what `backup` made: into an empty directory, once for all rounds. */

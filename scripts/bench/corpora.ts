@@ -34,13 +34,17 @@ export class Tree {
     Deno.mkdirSync(join(this.root, path), { recursive: true });
   }
 
+  fill(bytes: Uint8Array, content: Content): void {
+    content(bytes, this.#random, this.#words);
+  }
+
   file(path: string, size: number, content: Content): void {
     const name = join(this.root, path);
     using file = Deno.openSync(name, { write: true, create: true });
     for (let done = 0; done < size; done += PIECE) {
       const piece = this.#piece.subarray(0, Math.min(PIECE, size - done));
       piece.fill(0);
-      content(piece, this.#random, this.#words);
+      this.fill(piece, content);
       for (let at = 0; at < piece.length;) at += file.writeSync(piece.subarray(at));
     }
     this.files++;

@@ -50,6 +50,21 @@ export const GOALS: Goal[] = [
   ]),
 ];
 
+const LISTED = "tar --listed-incremental \\| pigz -6";
+
+/** Of a second backup; the size is what it adds. */
+export const INCREMENTAL_GOALS: Goal[] = [
+  ...["small", "mix", "large"].flatMap((corpus) =>
+    ["unchanged", "changed"].flatMap((job) => [
+      goal(corpus, job, "restic", 0.35),
+      goal(corpus, job, "borg, zstd 3", 0.2),
+    ])
+  ),
+  goal("mix", "changed", LISTED, 1.5),
+  goal("mix", "changed", "restic", 1.3, "size"),
+  goal("pages", "changed", "restic", 1.5, "size"),
+].map((one) => ({ ...one, corpus: `incremental ${one.corpus}` }));
+
 /** Verification may add this much to the wall time of a backup. */
 export const VERIFY_MOST = 1.35;
 export const MEMORY_MOST = 350e6;

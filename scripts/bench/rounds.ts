@@ -51,7 +51,10 @@ export async function compete(
       await run(["sh", "-c", `tar -C '${job.tree}' -cf - . | cat > /dev/null`]);
       const cost = await measure(contender.argv(place), contender.env?.(place));
       costs.get(contender)!.push(cost);
-      if (contender.output) sizes.set(contender, await sizeOf(contender.output(place)));
+      if (contender.output) {
+        const before = contender.before ? await sizeOf(contender.before()) : 0;
+        sizes.set(contender, await sizeOf(contender.output(place)) - before);
+      }
       const seconds = `${cost.wall.toFixed(2)} s, cpu ${cost.cpu.toFixed(2)} s`;
       console.error(`  ${job.title}, round ${round + 1}: ${contender.name}: ${seconds}`);
       if (!job.keep) await remove(place.dir);

@@ -10,7 +10,7 @@ import { COLUMNS } from "./manifest_line.ts";
 export { amendManifestLine, manifestLine } from "./manifest_line.ts";
 
 /** Longest line DuckDB must take; it reserves a multiple of this. A path of 4 KiB needs 64 KiB at worst. */
-const MAX_LINE = 1 << 20;
+export const MAX_LINE = 1 << 20;
 
 /** What the manifest of an incremental backup has in common with that of the backup it was made against. */
 export interface ManifestBase {
@@ -65,14 +65,19 @@ export async function writeManifest(
 const NAMES = [...COLUMNS.map(([name]) => name), "stored_in"].join(", ");
 
 function ownRows(ndjsonPath: string, name: string | null): string {
-  const columns = COLUMNS.map(([name, type]) => `${name}: '${type === "BLOB" ? "VARCHAR" : type}'`);
+  const stored_in = name === null ? "NULL::VARCHAR" : literal(name);
+  return `SELECT *, ${stored_in} AS stored_in FROM ${ndjsonRows(ndjsonPath)}`;
+}
+
+/** Rows of NDJSON of `manifestLine` rows, with more columns. */
+export function ndjsonRows(path: string, more: typeof COLUMNS = []): string {
+  const columns = [...COLUMNS, ...more]
+    .map(([name, type]) => `${name}: '${type === "BLOB" ? "VARCHAR" : type}'`);
   const blobs = COLUMNS.filter(([, type]) => type === "BLOB")
     .map(([name]) => `unhex(${name}) AS ${name}`);
-  return `SELECT * REPLACE (${blobs.join(", ")}), ${
-    name === null ? "NULL::VARCHAR" : literal(name)
-  } AS stored_in
-    FROM read_json(${fileLiteral(ndjsonPath)}, format = 'newline_delimited',
-      maximum_object_size = ${MAX_LINE}, columns = {${columns.join(", ")}})`;
+  return `(SELECT * REPLACE (${blobs.join(", ")}) FROM read_json(${fileLiteral(path)},
+    format = 'newline_delimited', maximum_object_size = ${MAX_LINE},
+    columns = {${columns.join(", ")}}))`;
 }
 
 function keptRows({ parquet, dropped }: ManifestBase): string {
@@ -183,7 +188,7 @@ const TYPES: EntryType[] = ["file", "directory", "symlink", "hardlink", "fifo", 
 const AS_ENUM = `type::ENUM(${TYPES.map(literal).join(", ")}) AS type`;
 
 // As DOUBLE, exact up to 2^53, integers arrive as numbers and not as slow bigints.
-const AS_NUMBERS = COLUMNS.filter(([name]) => !SEEN.includes(name)).map(([name, type]) => {
+export const AS_NUMBERS = COLUMNS.filter(([name]) => !SEEN.includes(name)).map(([name, type]) => {
   if (name === "type") return AS_ENUM;
   return type === "VARCHAR" || type === "BLOB" ? name : `${name}::DOUBLE AS ${name}`;
 }).join(", ");
@@ -225,7 +230,7 @@ export function textLiteral(path: string): string {
   return literal(isUtf8(path) ? path : printable(path));
 }
 
-function toEntries(columns: unknown[][]): ManifestEntry[] {
+export function toEntries(columns: unknown[][]): ManifestEntry[] {
   const [path, pathRaw, type, size, mode, uid, gid, mtimeS, mtimeNs, link, linkRaw, sha256] =
     columns;
   const [blockOffset, blockInner, storedIn] = columns.slice(12);

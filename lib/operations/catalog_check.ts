@@ -12,6 +12,7 @@ import { audited } from "./audit.ts";
 import { archiveDirectories, archivesIn } from "./catalog_rebuild.ts";
 import { type Context, keepingCatalog, withCatalog } from "./context.ts";
 import { beginExclusive } from "./exclusive.ts";
+import { relinkChains } from "./relink_chains.ts";
 
 export type FindingCode =
   | "ARCHIVE_GONE"
@@ -56,6 +57,9 @@ export async function checkCatalog(
     const rows = await withCatalog(ctx, (catalog) => catalog.backups.list({}));
     const findings = rows.flatMap((row) => findingsOf(row, rows, dry_run));
     for (const dir of directories) findings.push(...await strangers(ctx, dir, rows, dry_run));
+    if (findings.some(({ code, repaired }) => code === "ROW_MISSING" && repaired)) {
+      await relinkChains(ctx);
+    }
     return { directories, backups: rows.length, findings };
   }, ({ findings }) => {
     const open = findings.filter(({ repaired }) => !repaired).length;
@@ -75,8 +79,11 @@ function findingsOf(row: BackupRecord, rows: BackupRecord[], dry_run: boolean): 
     return { code, path: at, backup_id: row.id, message, repaired };
   };
   const found: Finding[] = [];
-  if (row.parent_id !== null && !rows.some(({ id }) => id === row.parent_id)) {
-    const text = `it builds on backup ${row.parent_id}, which the catalogue does not have`;
+  if (
+    row.backup_type === "INCREMENTAL" && !rows.some(({ id }) => id === row.parent_id)
+  ) {
+    const parent = row.backup_metadata?.chain?.at(-1)?.backup_name ?? `backup ${row.parent_id}`;
+    const text = `it builds on ${parent}, which the catalogue does not have`;
     found.push(finding("PARENT_GONE", text));
   }
   if (!exists(path)) return [...found, finding("ARCHIVE_GONE", "the archive is not there")];

@@ -14,7 +14,9 @@ import { registeredStacks, rememberStack } from "../repository/stack_registry.ts
 import { audited } from "./audit.ts";
 import { type Context, keepingCatalog, note, phase, withCatalog } from "./context.ts";
 import { beginExclusive } from "./exclusive.ts";
-import { makeManifestAnew, recordOfArchive } from "./record_of_archive.ts";
+import { makeManifestAnew } from "./manifest_anew.ts";
+import { recordOfArchive } from "./record_of_archive.ts";
+import { relinkChains } from "./relink_chains.ts";
 import { currentSettings } from "./settings.ts";
 
 /** What became of one archive. */
@@ -51,10 +53,11 @@ export async function rebuildCatalog(ctx: Context, dirs: string[]): Promise<Rebu
   };
   return await audited(ctx, action, async () => {
     const archives: TakenIn[] = [];
-    for (const archive of directories.flatMap(archivesIn)) {
+    for (const archive of directories.flatMap(archivesIn).sort(byTime)) {
       const taken = await takeIn(ctx, archive);
       if (taken !== null) archives.push(taken);
     }
+    await relinkChains(ctx);
     return { directories, archives, stacks: await rememberStacks(ctx) };
   }, ({ archives }) => {
     const bad = archives.filter(({ error }) => error !== null).length;
@@ -83,8 +86,7 @@ export function archivesIn(dir: string): string[] {
   try {
     return [...Deno.readDirSync(dir)]
       .filter(({ isFile, name }) => isFile && compressionOf(name) !== null)
-      .map(({ name }) => name).sort((a, b) => timeIn(a) < timeIn(b) ? -1 : 1)
-      .map((name) => join(dir, name));
+      .map(({ name }) => join(dir, name)).sort(byTime);
   } catch (cause) {
     throw new DuckbackError("NOT_WRITABLE", `Cannot read the directory "${dir}"`, {
       cause,
@@ -93,10 +95,19 @@ export function archivesIn(dir: string): string[] {
   }
 }
 
-/** The time that `backupName` put into a name, with the number behind it; the name, where it has none. */
-function timeIn(name: string): string {
-  return /\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d(_\d+)?/.exec(name)?.[0] ?? name;
+function byTime(a: string, b: string): number {
+  const [x, y] = [timeIn(a), timeIn(b)];
+  return x < y ? -1 : x > y ? 1 : 0;
 }
+
+/** The time that `backupName` put into a name, with the number behind it; the name, where it has none. */
+function timeIn(archive: string): string {
+  const name = basename(archive);
+  const [, time, number = "1"] = TIME.exec(name) ?? [];
+  return time === undefined ? name : time + number.padStart(6, "0");
+}
+
+const TIME = /(\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d)(?:_(\d+))?/;
 
 /** Null for an archive of another program's, which is none of our business. */
 async function takeIn(ctx: Context, archive: string): Promise<TakenIn | null> {
@@ -173,7 +184,7 @@ async function requireParts(ctx: Context, record: BackupRecord) {
   const manifest = manifestPath(record.backup_path);
   if (!exists(manifest) || !await canReadManifest(manifest)) {
     phase(ctx, "verify", `Making the manifest of ${record.backup_name} anew`);
-    await makeManifestAnew(ctx, record.backup_path, record);
+    await makeManifestAnew(ctx, record);
   }
 }
 

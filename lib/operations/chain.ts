@@ -27,7 +27,11 @@ export type Chained = Pick<BackupRecord, "backup_type" | "backup_path" | "backup
  * Finds the archives that a backup needs: where the catalogue says they are, else beside its own. Raises
  * ARCHIVE_MISSING, which names every one that is not there.
  */
-export async function chainOf(ctx: Context, backup: Chained): Promise<Chain> {
+export async function chainOf(
+  ctx: Context,
+  backup: Chained,
+  verb: "restore from" | "take in" = "restore from",
+): Promise<Chain> {
   const { backup_path: own, backup_type, backup_metadata } = backup;
   if (backup_type !== "INCREMENTAL") return { archives: alone(own), links: [], records: [] };
   const links = backup_metadata?.chain ?? [];
@@ -45,11 +49,11 @@ export async function chainOf(ctx: Context, backup: Chained): Promise<Chain> {
     if (path === undefined) missing.push(known ?? beside);
     else earlier.set(backup_name, path);
   });
-  if (missing.length > 0 || links.length === 0) throw lost(own, missing);
+  if (missing.length > 0 || links.length === 0) throw lost(verb, own, missing);
   return { archives: { own, earlier }, links, records };
 }
 
-function lost(own: string, missing: string[]): DuckbackError {
+function lost(verb: string, own: string, missing: string[]): DuckbackError {
   const state = missing.length === 0
     ? "it does not say which"
     : `${missing.map((path) => `"${path}"`).join(", ")} ${
@@ -57,7 +61,7 @@ function lost(own: string, missing: string[]): DuckbackError {
     } not there`;
   return new DuckbackError(
     "ARCHIVE_MISSING",
-    `Cannot restore from "${own}": it is an incremental backup and needs earlier archives; ${state}`,
+    `Cannot ${verb} "${own}": it is an incremental backup and needs earlier archives; ${state}`,
     { hint: "Put them where they were, or beside it.", details: { missing } },
   );
 }

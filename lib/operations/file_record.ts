@@ -3,7 +3,7 @@ import { DuckbackError } from "../core/errors.ts";
 import type { BackupMetadata, BackupRecord } from "../core/model.ts";
 import { exists } from "../repository/pending_archive.ts";
 import { readSidecar } from "../repository/sidecar.ts";
-import { recordInArchive } from "./record_of_archive.ts";
+import { recordInArchive } from "./record_in_archive.ts";
 
 /** A record that says what its archive is made of. */
 export type DescribedRecord = BackupRecord & { backup_metadata: BackupMetadata };

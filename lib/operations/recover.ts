@@ -20,6 +20,7 @@ import { type LostJournal, putAside, reportLost } from "./lost_journal.ts";
 import { dropDirectories, dropVolumes } from "./made_places.ts";
 import { endDeadActions, endDeadUpgrades, recordMended } from "./recover_audit.ts";
 import { settleMoves } from "./move_archives.ts";
+import { relinkChains } from "./relink_chains.ts";
 import { endRemoval } from "./removal.ts";
 import {
   tellDied,
@@ -297,6 +298,7 @@ async function reconcile(ctx: Context, recovery: Recovery) {
       note(ctx, `Took ${record.backup_name} into the catalogue from its sidecar.`);
     }
   });
+  if (recovery.adopted.length > 0) await relinkChains(ctx);
 }
 
 function settledRecord(ctx: Context, record: BackupRecord): BackupRecord {

@@ -82,6 +82,16 @@ export function droppedRowsPath(archive: string): string {
   return `${stem(archive)}.dropped.partial`;
 }
 
+/** Files that an archive has recipes for, while its manifest is made anew. */
+export function recipeRowsPath(archive: string): string {
+  return `${stem(archive)}.recipes.partial`;
+}
+
+/** Paths that it says are gone, for as long. */
+export function gonePathsPath(archive: string): string {
+  return `${stem(archive)}.gone.partial`;
+}
+
 /** Directory of dumps on their way into an archive. */
 export function spoolPath(archive: string): string {
   return `${stem(archive)}.spool`;
@@ -98,6 +108,8 @@ export function archiveFiles(archive: string): string[] {
     notesPath(archive),
     parentRowsPath(archive),
     droppedRowsPath(archive),
+    recipeRowsPath(archive),
+    gonePathsPath(archive),
     spoolPath(archive),
   ];
 }

@@ -2,11 +2,13 @@
 import { removeQuietly } from "./durable.ts";
 import {
   droppedRowsPath,
+  gonePathsPath,
   manifestPath,
   manifestRowsPath,
   notesPath,
   parentRowsPath,
   partialPath,
+  recipeRowsPath,
   sidecarPath,
   spoolPath,
 } from "./naming.ts";
@@ -20,6 +22,8 @@ export function removeTraces(archive: string): void {
   removeQuietly(notesPath(archive));
   removeQuietly(parentRowsPath(archive));
   removeQuietly(droppedRowsPath(archive));
+  removeQuietly(recipeRowsPath(archive));
+  removeQuietly(gonePathsPath(archive));
   removeSpool(spoolPath(archive));
   removeQuietly(`${sidecarPath(archive)}.tmp`);
   if (exists(archive)) return;

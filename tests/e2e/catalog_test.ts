@@ -85,12 +85,76 @@ for (const compression of ["gzip", "zstd", "none"]) {
   });
 }
 
+Deno.test("catalog rebuild takes in a chain from its archives alone, into a home that has other backups", async () => {
+  await using place = new Place();
+  const dir = place.tree("shop", { "a.txt": "alpha", "data/gone": "g", "data/now/a": "a" });
+  await sh("head -c 100000 /dev/urandom > data/large; ln a.txt hard; sleep 0.2", dir);
+  const create = ["backup", "create", "--kind", "incremental", "--json"];
+  await place.ok(create, { cwd: dir });
+  await sh("mv data/large moved; rm -r data/gone data/now; echo f > data/now; sleep 0.2", dir);
+  await place.ok(create, { cwd: dir });
+  await sh("rm data/now; mkdir data/now; echo new > data/now/b; echo n >> a.txt; sleep 0.2", dir);
+  await place.ok(create, { cwd: dir });
+  const before = (await listed(place)).reverse();
+  const manifests = await Promise.all(before.map((record) => rowsOf(record.backup_path)));
+  const stem = ({ backup_path }: Shown) => backup_path.replace(/\.tar\.gz$/, "");
+
+  // Elsewhere, where ids 1 and 2 are taken; of the chain its middle is missing at first.
+  const other = {
+    cwd: place.tree("other", { b: "b" }),
+    env: { DUCKBACK_HOME: place.path("home2") },
+  };
+  for (let n = 0; n < 2; n++) await place.ok(["backup", "create", "--no-verify"], other);
+  const archives = place.path("archives");
+  await sh(`mkdir ${archives}; mv home/backups/*.tar.gz ${archives}`, place.dir);
+  const path = (record: Shown) => join(archives, basename(record.backup_path));
+  Deno.renameSync(path(before[1]), place.path("away"));
+  const rebuild = ["catalog", "rebuild", archives, "--json"];
+  const lacking = await place.run(rebuild, other);
+  assert.equal(lacking.code, 3);
+  const [base, , ...more] = lacking.json.archives;
+  assert.deepEqual([base.error, more], [null, []]);
+  const { error, backup_id } = lacking.json.archives[1];
+  assert.deepEqual([error.code, backup_id], ["ARCHIVE_MISSING", null]);
+  assert.ok(error.message.includes(path(before[1])), error.message);
+  assert.deepEqual(
+    names(archives).filter((name) => name.startsWith(basename(stem(before[2])))),
+    [basename(before[2].backup_path)],
+    "nothing is left of what could not be done",
+  );
+  Deno.renameSync(place.path("away"), path(before[1]));
+  const whole = await place.ok(rebuild, other);
+  assert.deepEqual(
+    whole.json.archives.map((
+      one: { from: string; backup_id: number },
+    ) => [one.backup_id, one.from]),
+    [[3, "catalogue"], [4, "archive"], [5, "archive"]],
+  );
+  const rows: Shown[] = (await place.ok(["backup", "list", "--json"], other)).json.backups;
+  const parents = rows.map(({ id, parent_id }) => [id, parent_id]).sort();
+  assert.deepEqual(parents, [[1, null], [2, null], [3, null], [4, 3], [5, 4]]);
+  for (const [n, record] of before.entries()) {
+    assert.deepEqual(shared(await rowsOf(path(record))), shared(manifests[n]));
+    const again: BackupRecord = JSON.parse(
+      Deno.readTextFileSync(path(record).replace(/\.tar\.gz$/, ".json")),
+    );
+    assert.deepEqual(again.backup_metadata, record.backup_metadata);
+    assert.deepEqual([again.id, again.parent_id], parents[n + 2]);
+  }
+  await place.ok(["backup", "verify", "5"], other);
+  await place.ok(["catalog", "check"], other);
+  const out = place.path("out");
+  await place.ok(["restore", "5", "--target", out], other);
+  assert.equal(await fingerprint(out), await fingerprint(dir));
+});
+
 /** What an archive itself tells of its entries; more is known only while the tree is read. */
 function shared(rows: ManifestEntry[]) {
   return rows.map((row) => ({
     ...{ path: row.path, type: row.type, size: row.size, mode: row.mode, uid: row.uid },
     ...{ gid: row.gid, mtime_s: row.mtime_s, mtime_ns: row.mtime_ns, link: row.link },
     ...{ sha256: row.sha256, at: row.block_offset, inner: row.block_inner },
+    stored_in: row.stored_in,
   }));
 }
 

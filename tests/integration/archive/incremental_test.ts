@@ -1,6 +1,7 @@
 // Loaded before the first test: it keeps a timer for as long as the process lives (see there).
 import "../../../lib/catalog/duckdb.ts";
 import assert from "node:assert/strict";
+import { manifest, streamed } from "../../../lib/catalog/manifest.ts";
 import type { Compression } from "../../../lib/core/model.ts";
 import {
   assertSameEntries,
@@ -18,10 +19,12 @@ import {
   type Made,
   makeArchive,
   prove,
+  remakeManifest,
   restoreChain,
   rowsOf,
 } from "../../fixtures/chain.ts";
 import { changeTree } from "../../fixtures/change_tree.ts";
+import { contextOf } from "../../fixtures/context.ts";
 import { UNPACK_SCRIPT } from "../../../lib/archive/unpack_script.ts";
 import { workDir } from "./support.ts";
 
@@ -111,6 +114,7 @@ Deno.test(
     await assertSameTree(`${dir}/r3`, tree);
     await restoreChain(second, `${dir}/r2-again`);
     assertSameEntries(await describeTree(`${dir}/r2-again`), then);
+    await assertRemade(dir, [full, second, third]);
     await assertTarRestores([full, second, third], `${dir}/gnu`, await describeTree(tree));
   }),
 );
@@ -147,7 +151,30 @@ async function randomChain(dir: string, seed: number) {
     assertSameEntries(holesApart(await describeTree(to)), holesApart(tree));
   }
   const last = made.at(-1)!;
+  await assertRemade(dir, made.map(({ archive }) => archive));
   await assertTarRestores(chainOf(last.archive), `${dir}/gnu`, last.tree);
+}
+
+/** Manifests that were lost come back from the archives, and with them what those hold. */
+async function assertRemade(dir: string, made: Made[]) {
+  const ctx = contextOf(`${dir}/home`, dir);
+  const lost = await Promise.all(made.map(rowsOf));
+  // The last one alone: what it has in common with the one before is known in all columns.
+  const last = made.at(-1)!;
+  const kept = `${last.manifest}.kept`;
+  Deno.copyFileSync(last.manifest, kept);
+  const { stored } = await remakeManifest(ctx, last);
+  assert.deepEqual(await rowsOf(last), lost.at(-1), last.name);
+  if (last.parent !== null) {
+    assert.deepEqual(stored, last.summary.increment!.stored, last.name);
+    const inherited = (path: string) =>
+      `SELECT * FROM ${manifest(path)} WHERE stored_in <> '${last.name}'`;
+    const lacking = `${inherited(kept)} EXCEPT ${inherited(last.manifest)}`;
+    for await (const rows of streamed(kept, lacking)) assert.deepEqual(rows, [], last.name);
+  }
+  for (const { manifest } of made) Deno.removeSync(manifest);
+  for (const one of made) await remakeManifest(ctx, one);
+  for (const [n, one] of made.entries()) assert.deepEqual(await rowsOf(one), lost[n], one.name);
 }
 
 /** A copy without holes of a file with holes has the same content, and is restored from that one. */

@@ -4,7 +4,6 @@
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { silent } from "../../../lib/core/progress.ts";
 import { createBackup } from "../../../lib/operations/backup.ts";
 import { DEFAULT_REQUEST } from "../../../lib/operations/backup_plan.ts";
 import type { Context } from "../../../lib/operations/context.ts";
@@ -14,9 +13,9 @@ import { restoreInPlace } from "../../../lib/operations/restore_in_place.ts";
 import { rollback } from "../../../lib/operations/rollback.ts";
 import { undoRollback } from "../../../lib/operations/undo.ts";
 import { upgrade } from "../../../lib/operations/upgrade.ts";
-import { locateHome } from "../../../lib/repository/home.ts";
 import { JournalFile } from "../../../lib/repository/journal.ts";
 import { fingerprint, names, Place, sh } from "../../e2e/support.ts";
+import { contextOf } from "../../fixtures/context.ts";
 
 /** Services that were never started: no container is needed for it. */
 const COMPOSE = "services:\n  web:\n    image: none\n    volumes: ['./data:/data']\n";
@@ -69,23 +68,6 @@ async function twice(ctx: Context) {
   await undo(ctx);
 }
 
-function contextOf(place: Place): Context {
-  return {
-    home: locateHome(place.path("live/home"), {}, 0),
-    work_dir: place.path("live/shop"),
-    place_given: false,
-    stack: null,
-    compose_files: undefined,
-    env: Deno.env.toObject(),
-    now: () => new Date(),
-    signal: new AbortController().signal,
-    progress: silent,
-    actor: "test",
-    host: "test",
-    command: "test",
-  };
-}
-
 /** Keeps what is in "live" before and after each write of a journal that `act` makes. */
 async function eachState(place: Place, act: () => Promise<unknown>): Promise<number> {
   const save = JournalFile.prototype.save;
@@ -127,7 +109,7 @@ async function treeOf(dir: string, plain: boolean): Promise<string> {
 for (const way of WAYS) {
   Deno.test(`${way.name} that dies at any write of its journal: the old state or the new, whole [case 29]`, async () => {
     await using place = new Place();
-    const ctx = contextOf(place);
+    const ctx = contextOf(place.path("live/home"), place.path("live/shop"));
     place.tree("live/shop", way.plain ? { x: "old" } : { "docker-compose.yml": COMPOSE, x: "x" });
     place.tree("live/shop/data", { y: "old", "a/b": "old" });
     await createBackup(ctx, { ...DEFAULT_REQUEST, compression: "none", verify: false });

@@ -3,11 +3,10 @@
  * Writes dist/duckback, for another architecture than this one dist/duckback-ARCH.
  */
 import { parseArgs } from "node:util";
+import { belongs, bundle } from "./compile/bundle.ts";
 import { binaryContents } from "./compile/contents.ts";
 import { baseExecutable } from "./compile/denort.ts";
-import { belongs, leftOut } from "./compile/left_out.ts";
 import { nativeLibraries } from "./compile/natives.ts";
-import { packageScripts } from "./compile/packages.ts";
 import { encodeIndex, indexOffset, layOut } from "./compile/payload.ts";
 import { deno, PROJECT, scratchDirectory } from "./compile/project.ts";
 import { type Arch, type Target, TARGETS } from "./compile/targets.ts";
@@ -19,10 +18,10 @@ async function compile(target: Target): Promise<void> {
   const workers = await workerModules(`${PROJECT}/lib`);
   await deno(["cache", "--frozen", "main.ts", ...workers]);
   const base = await baseExecutable(target);
-  const natives = [await packageScripts(), ...await nativeLibraries(target)];
-  const excluded = await leftOut(["main.ts", ...workers]);
+  const natives = await nativeLibraries(target);
 
   await using scratch = await scratchDirectory();
+  const { main, preload, included } = await bundle(`${scratch.path}/program`, workers);
   const carrier = `${scratch.path}/denort`;
   await writeCarrier(carrier, base.bytes, natives);
   await deno([
@@ -32,15 +31,13 @@ async function compile(target: Target): Promise<void> {
     // MiB: by default short-lived objects may take 100 MB. `gc` is called between phases (core/memory.ts).
     "--v8-flags=--max-semi-space-size=8,--expose-gc",
     "--no-code-cache", // else a file with a known name in /tmp, which anybody could put there
-    "--frozen",
+    "--no-config", // all it is made of is in the bundle
+    "--unstable-cron",
     `--target=${target.triple}`,
     `--output=${output}`,
-    "--preload=scripts/compile/preload.ts",
-    "--include=migrations",
-    "--include=scripts/compile/licenses.txt",
-    ...workers.map((path) => `--include=${path}`),
-    ...excluded.map((path) => `--exclude=${path}`),
-    "main.ts",
+    `--preload=${preload}`,
+    ...included.map((path) => `--include=${path}`),
+    main,
   ], { env: { DENORT_BIN: carrier } });
   await report(output, base.origin);
 }
@@ -83,13 +80,11 @@ async function report(output: string, origin: string): Promise<void> {
       `${strays[0].path} and ${strays.length - 1} more files do not belong into ${output}`,
     );
   }
-  const own = contents.files.filter(({ path }) => !path.startsWith(".deno_compile_node_modules/"));
-  const packages = contents.files.length - own.length;
   const row = (bytes: number, what: string) =>
     console.log(`${(bytes / 1e6).toFixed(1).padStart(8)} MB  ${what}`);
   row(contents.base, `denort ${Deno.version.deno} (${origin})`);
   for (const { name, length } of contents.natives) row(length, name);
-  row(contents.section, `JavaScript: ${own.length} own files, ${packages} of npm packages`);
+  row(contents.section, `JavaScript: ${contents.files.length} files`);
   row(contents.size, output);
   if (contents.size > SIZE_LIMIT) {
     throw new Error(`${output} is larger than the ${SIZE_LIMIT / 1e6} MB it may have`);

@@ -2,8 +2,8 @@
  * The native libraries in the binary: they lie, uncompressed and page-aligned, behind the ELF image
  * of the base executable, before the section that `deno compile` appends.
  *
- *   base executable | index (JSON, one page) | packages.js | libduckdb.so | duckdb.node |
- *   libdeflate.so.0 | libzstd.so.1 | section of deno compile
+ *   base executable | index (JSON, one page) | libduckdb.so | duckdb.node | libdeflate.so.0 |
+ *   libzstd.so.1 | section of deno compile
  *
  * In the section itself they would be read into memory at every start, which is what most of the
  * start-up time of such a binary goes into. Imports nothing: it is also part of the binary.

@@ -1,7 +1,9 @@
 /** The layout of the binary, what stays out of it, and when it is made again. */
 import assert from "node:assert/strict";
 import { cut } from "../../../scripts/compile/denort.ts";
-import { belongs, isKept, reachedPackages } from "../../../scripts/compile/left_out.ts";
+import { belongs } from "../../../scripts/compile/bundle.ts";
+import { loadedPart } from "../../../scripts/compile/elf.ts";
+import { reachedPackages } from "../../../scripts/compile/licenses.ts";
 import {
   elfImage,
   encodeIndex,
@@ -10,8 +12,6 @@ import {
   readIndex,
 } from "../../../scripts/compile/payload.ts";
 import { arMember } from "../../../scripts/compile/debian_library.ts";
-import { packageKey, packageOf, type PackagesIndex } from "../../../scripts/compile/package_key.ts";
-import { scriptsOf } from "../../../scripts/compile/packages.ts";
 import { TARGETS } from "../../../scripts/compile/targets.ts";
 import { isStale } from "../../../scripts/test.ts";
 
@@ -62,38 +62,46 @@ Deno.test("layOut() puts libraries on pages of their own behind the index", asyn
   }
 });
 
-Deno.test("isKept() keeps code, data and licences and nothing else", () => {
+Deno.test("belongs() knows what is to be in the binary", () => {
   for (
     const path of [
-      "lib/a.js",
-      "a.cjs",
-      "package.json",
-      "a.js.map",
-      "LICENSE",
-      "a/b.proto",
-      "dist/doc/a.js",
+      "preload.js",
+      "licenses.txt",
+      "migrations/0001_first.sql",
+      "lib/bundle/main.js",
+      "lib/bundle/chunk-ABC123.js",
+      "lib/bundle/codec_worker.ts",
     ]
-  ) {
-    assert.ok(isKept("dockerode", path), path);
-  }
+  ) assert.ok(belongs(path), path);
   for (
-    const path of ["a.d.ts", "a.d.cts", "a.d.ts.map", "src/a.ts", "README.md", "test/a.js", "a.cc"]
-  ) {
-    assert.ok(!isKept("dockerode", path), path);
-  }
-  assert.ok(!isKept("@types/node", "index.js"));
-  assert.ok(!isKept("@duckdb/node-bindings-linux-x64-musl", "libduckdb.so"));
+    const path of [
+      "main.ts",
+      "lib/archive/pack.ts",
+      "migrations/README",
+      "tests/unit/a.ts",
+      ".deno_compile_node_modules/localhost/ms/2.1.3/index.js",
+      "lib/bundle/duckdb.node",
+    ]
+  ) assert.ok(!belongs(path), path);
 });
 
-Deno.test("belongs() reads the paths inside the binary", () => {
-  const packages = ".deno_compile_node_modules/localhost";
-  assert.ok(belongs("lib/archive/pack.ts"));
-  assert.ok(belongs(`${packages}/@logtape/logtape/2.4.2/dist/mod.js`));
-  assert.ok(belongs(`${packages}/ms/2.1.3/index.js`));
-  assert.ok(!belongs(`${packages}/ms/2.1.3/index.d.ts`));
-  assert.ok(!belongs(`${packages}/@types/node/24.0.0/index.js`));
-  assert.ok(!belongs("tests/unit/a.ts"));
-  assert.ok(!belongs("lib/archive/pack_test.ts"));
+Deno.test("loadedPart() cuts off what lies behind the last loaded segment", () => {
+  const bytes = new Uint8Array(1000);
+  bytes.set(elf(62));
+  const view = new DataView(bytes.buffer);
+  view.setBigUint64(0x20, 192n, true);
+  view.setUint16(0x36, 56, true);
+  view.setUint16(0x38, 2, true);
+  for (const [i, [type, offset, size]] of [[1, 300, 400], [4, 900, 50]].entries()) {
+    view.setUint32(192 + i * 56, type, true);
+    view.setBigUint64(192 + i * 56 + 8, BigInt(offset), true);
+    view.setBigUint64(192 + i * 56 + 0x20, BigInt(size), true);
+  }
+  const part = loadedPart(bytes);
+  assert.equal(part.length, 700);
+  assert.equal(elfImage(part).end, 0, "no section headers");
+  assert.equal(bytes[0x3c], 2, "what was given is left alone");
+  assert.throws(() => loadedPart(elf(62)), /nothing to load/);
 });
 
 Deno.test("reachedPackages() leaves out what only tests import, and what is loaded for nothing", () => {
@@ -126,33 +134,6 @@ Deno.test("arMember() finds a file in an ar archive, however long those before i
   assert.equal(new TextDecoder().decode(arMember(bytes, "data.tar.xz")), "the data");
   assert.equal(new TextDecoder().decode(arMember(bytes, "debian-binary")), "2.0");
   assert.throws(() => arMember(bytes, "control.tar.xz"), /has no control/);
-});
-
-Deno.test("scriptsOf() makes one script of each package of many files, which give what they gave", () => {
-  const sources = Object.fromEntries(
-    ["a", "b", "c", "d"].map((name) => [`@x/y/1.0.0/lib/${name}.js`, `exports.v = "${name}€";`]),
-  );
-  const bytes = scriptsOf({ ...sources, "few/1.0.0/index.js": "// one file" });
-  const end = bytes.indexOf(0x0a);
-  const index: PackagesIndex = JSON.parse(new TextDecoder().decode(bytes.subarray(0, end)));
-  assert.deepEqual(Object.keys(index), ["@x/y/1.0.0"]);
-  const [at, length] = index["@x/y/1.0.0"];
-  const script = new TextDecoder().decode(bytes.subarray(end + 1 + at, end + 1 + at + length));
-  const functions = (0, eval)(script);
-  assert.deepEqual(Object.keys(functions), Object.keys(sources));
-  const exports: { v?: string } = {};
-  functions["@x/y/1.0.0/lib/b.js"](exports);
-  assert.equal(exports.v, "b€");
-  assert.throws(() => scriptsOf({ ...sources, "@x/y/1.0.0/e.js": "return }" }), SyntaxError);
-});
-
-Deno.test("packageKey() names a package's file alike in the cache and in a binary", () => {
-  const key = "@duckdb/node-api/1.5.5-r.5/lib/index.js";
-  assert.equal(packageKey(`/root/.cache/deno/npm/registry.npmjs.org/${key}`), key);
-  assert.equal(packageKey(`/tmp/deno-compile-x/.deno_compile_node_modules/localhost/${key}`), key);
-  assert.equal(packageKey("/srv/project/lib/a.js"), null);
-  assert.equal(packageOf(key), "@duckdb/node-api/1.5.5-r.5");
-  assert.equal(packageOf("yaml/2.9.1/dist/index.js"), "yaml/2.9.1");
 });
 
 Deno.test("isStale() sees a missing executable and a changed source, in any depth", async () => {

@@ -11,7 +11,7 @@ import { encodeIndex, indexOffset, layOut } from "./compile/payload.ts";
 import { deno, PROJECT, scratchDirectory } from "./compile/project.ts";
 import { type Arch, type Target, TARGETS } from "./compile/targets.ts";
 
-const SIZE_LIMIT = 190e6;
+const SIZE_LIMIT = 170e6;
 
 async function compile(target: Target): Promise<void> {
   const output = `dist/duckback${target.arch === Deno.build.arch ? "" : `-${target.arch}`}`;

@@ -106,9 +106,9 @@ async function traced(names: string, command: string[]): Promise<string[]> {
   }
 }
 
-Deno.test("dist/duckback holds what it needs and nothing else, in at most 190 MB", async () => {
+Deno.test("dist/duckback holds what it needs and nothing else, in at most 170 MB", async () => {
   const contents = await binaryContents(DUCKBACK);
-  assert.ok(contents.size <= 190e6, `${contents.size} bytes`);
+  assert.ok(contents.size <= 170e6, `${contents.size} bytes`);
   assert.equal(contents.machine, TARGETS[Deno.build.arch as keyof typeof TARGETS].machine);
   const natives = contents.natives.map(({ name }) => name);
   // compile.ts says so where it cannot get them; compression is slower then.

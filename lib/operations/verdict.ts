@@ -13,6 +13,8 @@ export interface Verdict {
   at: string;
   /** What is wrong with the archive; null where it is sound. */
   archive: DuckbackError | null;
+  /** What is wrong with the archives that it needs; null where they are sound, or it is not known. */
+  chain: DuckbackError | null;
   /** Why the drill failed; null where it passed or was none. */
   drill: DuckbackError | null;
   /** Of a drill that passed. */
@@ -50,8 +52,15 @@ export async function markBroken(ctx: Context, record: BackupRecord, cause: unkn
   const error = asDuckbackError(cause);
   if (error.code !== "ARCHIVE_CORRUPT") return;
   const at = ctx.now().toISOString();
-  const verdict: Verdict = { level: "full", at, archive: error, drill: null, seconds: null };
-  tellVerdict(ctx, record, verdict);
+  const verdict: Verdict = {
+    level: "full",
+    at,
+    archive: error,
+    chain: null,
+    drill: null,
+    seconds: null,
+  };
+  await tellVerdict(ctx, record, verdict);
   try {
     await storeVerdict(ctx, record, verdict);
   } catch (failure) {
@@ -69,8 +78,11 @@ function levelProved(record: BackupRecord, { level, archive, drill }: Verdict): 
   return LEVELS.indexOf(before) > LEVELS.indexOf(now) ? before : now;
 }
 
-/** Tells what is broken; and where that was told before, that it is not any more. */
-export function tellVerdict(ctx: Context, record: BackupRecord, verdict: Verdict) {
+/**
+ * Tells what is broken; and where that was told before and nothing of the stack is known to be broken any
+ * more, that too. Behind `storeVerdict`.
+ */
+export async function tellVerdict(ctx: Context, record: BackupRecord, verdict: Verdict) {
   const { id, stack, backup_name } = record;
   const about = { stack, backup_id: id };
   const text = ({ message, hint, code }: DuckbackError) =>
@@ -80,10 +92,18 @@ export function tellVerdict(ctx: Context, record: BackupRecord, verdict: Verdict
     announce(ctx, { ...about, kind: "verify_failed", title, message: text(verdict.archive) });
     return;
   }
-  const message = `${backup_name}: level ${verdict.level}`;
-  announceWell(ctx, { ...about, title: `Archives of ${stack} are sound again`, message }, [
-    "verify_failed",
-  ]);
+  if (verdict.chain !== null) {
+    const title =
+      `Backup ${id} of ${stack} cannot be restored: an archive that it needs is broken or missing`;
+    announce(ctx, { ...about, kind: "verify_failed", title, message: text(verdict.chain) });
+    return;
+  }
+  if (await areSound(ctx, stack)) {
+    const message = `${backup_name}: level ${verdict.level}`;
+    announceWell(ctx, { ...about, title: `Archives of ${stack} are sound again`, message }, [
+      "verify_failed",
+    ]);
+  }
   if (verdict.level !== "drill") return;
   if (verdict.drill !== null) {
     const title = `The drill of backup ${id} of ${stack} failed`;
@@ -94,4 +114,10 @@ export function tellVerdict(ctx: Context, record: BackupRecord, verdict: Verdict
       "drill_failed",
     ]);
   }
+}
+
+/** False where an archive of the stack did not pass its last verification. */
+async function areSound(ctx: Context, stack: string): Promise<boolean> {
+  const all = await withCatalog(ctx, (catalog) => catalog.backups.list({ stack }));
+  return all.every(({ verify_status }) => verify_status !== "failed");
 }

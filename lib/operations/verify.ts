@@ -132,9 +132,9 @@ export async function verifyOne(
   const at = ctx.now().toISOString();
   // A drill that could not begin for an earlier archive's sake has proved this one alone.
   const done = level === "drill" && chain !== null ? "full" : level;
-  const verdict = { level: done, at, archive, drill: run, seconds: seconds(drilled) };
+  const verdict = { level: done, at, archive, chain, drill: run, seconds: seconds(drilled) };
   await storeVerdict(ctx, record, verdict);
-  tellVerdict(ctx, record, verdict);
+  await tellVerdict(ctx, record, verdict);
   const error = archive ?? chain ?? run;
   return {
     id: record.id,

@@ -49,6 +49,32 @@ Deno.test("backup create tells webhooks when it fails, and when it is well again
   assert.deepEqual(kinds(receiver).slice(4).sort(), ["backup_failed", "disk_low"]);
 });
 
+Deno.test("a verification that fails is told, through what needs the archive too, and that it is well again", async () => {
+  await using place = new Place();
+  await using receiver = new HttpReceiver();
+  const at = { cwd: place.tree("shop", { "a.txt": "a", "b.txt": "b" }) };
+  await place.ok(["config", "set", "notify.webhook_urls", `${receiver.url}/hook`], at);
+  const create = ["backup", "create", "--kind", "incremental", "--json"];
+  const { backup } = (await place.ok(create, at)).json;
+  Deno.writeTextFileSync(`${at.cwd}/b.txt`, "changed");
+  assert.equal((await place.ok(create, at)).json.backup.parent_id, backup.id);
+  const sound = Deno.readFileSync(backup.backup_path);
+  const damaged = sound.slice();
+  damaged[damaged.length >> 1] ^= 1;
+  Deno.writeFileSync(backup.backup_path, damaged);
+  const told = () =>
+    receiver.bodies.map(({ kind, level, stack, backup_id }) => [kind, level, stack, backup_id]);
+  assert.equal((await place.run(["backup", "verify", "2"], at)).code, 12);
+  assert.ok(receiver.bodies[0].message.includes(backup.backup_name), receiver.bodies[0].message);
+  // One that is sound itself does not make the other so, nor is the same told again.
+  assert.equal((await place.run(["backup", "verify", "--all"], at)).code, 12);
+  assert.deepEqual(told(), [["verify_failed", "bad", "shop", backup.id]]);
+  Deno.writeFileSync(backup.backup_path, sound);
+  receiver.requests.length = 0;
+  await place.ok(["backup", "verify", "--all"], at);
+  assert.deepEqual(told(), [["recovered", "good", "shop", backup.id]]);
+});
+
 Deno.test("a dead receiver holds up nothing and is told later; secrets show nowhere", async () => {
   await using place = new Place();
   await using receiver = new HttpReceiver();

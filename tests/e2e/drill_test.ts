@@ -11,6 +11,7 @@ import {
   untilReady,
 } from "../fixtures/databases.ts";
 import { BASE_IMAGE, createSampleStack, docker, type SampleStack } from "../fixtures/docker.ts";
+import { HttpReceiver } from "../fixtures/receiver.ts";
 import { finished, names, Place, until } from "./support.ts";
 
 /**
@@ -209,6 +210,8 @@ Deno.test("a drill brings a backup up beside the live stack, isolated, and leave
 Deno.test("a drill fails where the archive is sound and its services are not, and says why", async () => {
   await using place = new Place();
   await using stack = await sample(place);
+  await using receiver = new HttpReceiver();
+  await place.ok(["config", "set", "notify.webhook_urls", receiver.url]);
   const drill = ["backup", "verify", "--level", "drill", "--json"];
   const data = join(stack.dir, "app-data");
 
@@ -226,6 +229,9 @@ Deno.test("a drill fails where the archive is sound and its services are not, an
     first,
   ]);
   assert.match(error.message, /duckback.drill of api failed.*\n.*the orders are not there/);
+  const told = receiver.bodies.map(({ kind, level, backup_id }) => [kind, level, backup_id]);
+  assert.deepEqual(told, [["drill_failed", "bad", first]]);
+  assert.match(receiver.bodies[0].message, /the orders are not there/);
   const shown = (await place.ok(["backup", "show", String(first), "--json"])).json.backup;
   assert.deepEqual(
     [shown.status, shown.verify_status, shown.verify_level, shown.drill_status],

@@ -78,6 +78,13 @@ Deno.test("backup create --kind incremental stores what changed; all commands ta
   await place.ok(["rollback", "--undo", "--force"], { cwd: dir });
   assert.equal(await fingerprint(dir), at[2]);
 
+  // A part of it goes back to where it came from.
+  const back = ["restore", String(second.id), "data", "--in-place", "--json"];
+  assert.equal((await place.ok(back, { cwd: dir })).json.live, join(dir, "data"));
+  assert.equal(await fingerprint(join(dir, "data")), await fingerprint(place.path("out1/data")));
+  await place.ok(["rollback", "--undo", "--force"], { cwd: dir });
+  assert.equal(await fingerprint(join(dir, "data")), await fingerprint(place.path("out2/data")));
+
   // What others need stays.
   const refused = await place.run(["backup", "delete", "--id", "1", "--json"]);
   assert.equal(refused.code, 1);
@@ -179,4 +186,23 @@ Deno.test("incremental backups of a stack that runs, in two passes, are the tree
   await place.ok(["restore", String(backup.id), "--target", out]);
   await assertSameTree(join(out, "app-data"), join(still, "app-data"));
   await assertSameTree(join(out, "volumes", stack.volume), join(still, "_data"));
+
+  // Without a sound base nothing is stopped for a rollback.
+  const base = (await place.ok(["backup", "show", "1", "--json"])).json.backup.backup_path;
+  const stopped = proxy.count(/\/stop/);
+  const rollback = async () => {
+    const { code, json } = await place.run(["rollback", "2", "--force", "--json"], run);
+    return [code, json.error.code, json.error.message];
+  };
+  await sh(`printf x | dd of=${base} bs=1 seek=5000 conv=notrunc`);
+  const damaged = await rollback();
+  assert.deepEqual(damaged.slice(0, 2), [12, "ARCHIVE_CORRUPT"]);
+  assert.ok(damaged[2].includes(base), damaged[2]);
+  const known = "Cannot use backup 2: backup 1, which it needs, is damaged";
+  assert.deepEqual(await rollback(), [12, "ARCHIVE_MISSING", known]);
+  Deno.removeSync(base);
+  const lost = "Cannot use backup 2: backup 1, which it needs, has lost its archive";
+  assert.deepEqual(await rollback(), [12, "ARCHIVE_MISSING", lost]);
+  assert.equal(proxy.count(/\/stop/), stopped);
+  assert.deepEqual(await stack.states(), before);
 });

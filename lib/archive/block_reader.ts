@@ -46,6 +46,7 @@ export class BlockReader implements ChunkSource, Disposable {
   readonly #rooms: ArrayBuffer[] = [];
   /** What `next` gave last; its buffer is used again. */
   #given: Uint8Array | null = null;
+  #raw: Uint8Array | null = null;
   readonly #most: number;
   #ended = false;
   /** Ends the workers, and with them whatever waits for one. */
@@ -73,8 +74,16 @@ export class BlockReader implements ChunkSource, Disposable {
     const { offset } = head.cut;
     if (!answer.ok) throw corrupt(this.file.path, answer.error, { offset });
     this.#given = answer.output;
-    if (head.cut.codec !== null) this.#free.push(answer.input);
+    if (head.cut.codec !== null) this.#raw = new Uint8Array(answer.input, 0, head.cut.length);
     return { bytes: answer.output, offset, inner: 0 };
+  }
+
+  /**
+   * The bytes in the file of what `next` gave last, padding included; as valid as that. Null for an archive
+   * that is not compressed.
+   */
+  get raw(): Uint8Array | null {
+    return this.#raw;
   }
 
   async #answer(head: Ahead): Promise<Answer> {
@@ -101,6 +110,8 @@ export class BlockReader implements ChunkSource, Disposable {
   }
 
   #release(): void {
+    if (this.#raw !== null) this.#free.push(this.#raw.buffer as ArrayBuffer);
+    this.#raw = null;
     const buffer = this.#given?.buffer as ArrayBuffer | undefined;
     this.#given = null;
     if (buffer === undefined) return;

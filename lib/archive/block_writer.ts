@@ -159,6 +159,27 @@ export class BlockWriter implements Disposable {
     this.#seal();
   }
 
+  /**
+   * Writes a block that is compressed already, of `content` bytes of tar stream, as it is. What is being
+   * filled ends before it. The bytes are copied.
+   */
+  async raw(bytes: Uint8Array, content: number): Promise<BlockRef> {
+    await this.flush();
+    if (!this.ready) await this.wait();
+    const most = mostCompressed(this.buffer.length);
+    const usual = bytes.length <= most;
+    const room = (usual ? this.#rooms.pop() : null) ??
+      new ArrayBuffer(Math.max(most, bytes.length));
+    const copy = new Uint8Array(room, 0, bytes.length);
+    copy.set(bytes);
+    const ref = { offset: -1 };
+    const result = Promise.resolve({ bytes: copy, home: usual ? this.#rooms : [] });
+    this.#sealed.push({ ref, content, result });
+    this.#content += content;
+    void this.#drain();
+    return ref;
+  }
+
   #seal(): void {
     if (this.used === 0) return;
     const { used } = this;

@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import type { ManifestEntry } from "../core/model.ts";
 import { SharedPool } from "./block_window.ts";
-import { type Blocks, Content } from "./content.ts";
+import { type Blocks, Content, type Part } from "./content.ts";
 import { corrupt } from "./corrupt.ts";
 import { addZeros } from "./hash_zeros.ts";
 import { type EntryPlace, readRecipe, type Recipe } from "./recipe.ts";
@@ -105,6 +105,13 @@ export class ChainReader implements Disposable {
       throw this.#corrupt(row, "its content is not what was backed up: the SHA-256 differs");
     }
     handler.end();
+  }
+
+  /** Where the file that a recipe stands for has data, and where holes: nothing of the data is read. */
+  async *layout(row: ManifestEntry): AsyncGenerator<Part> {
+    const { block_offset: offset, block_inner: inner, size } = row;
+    const content = await this.content(this.archiveOf(row), { backup: null, offset, inner });
+    yield* content.layout(0, size);
   }
 
   #corrupt(row: ManifestEntry, state: string) {

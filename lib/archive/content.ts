@@ -28,6 +28,12 @@ export interface Sink {
   hole(length: number): void;
 }
 
+/** A stretch of content. */
+export interface Part {
+  length: number;
+  hole: boolean;
+}
+
 const SLICE = 256 << 10;
 /** Recipes that are made of recipes are made of recipes...: no chain is that long. */
 const DEEPEST = 200;
@@ -136,6 +142,26 @@ export class Content {
       if (start >= offset + length) break;
     }
     if (done !== length) throw this.#corrupt("it is shorter than what is wanted of it");
+  }
+
+  /** What `copy` would hand on, as lengths of data and holes: only headers and recipes are read. */
+  async *layout(offset: number, length: number, depth = 0): AsyncGenerator<Part> {
+    if (depth > DEEPEST) throw this.#corrupt("its recipe leads nowhere");
+    let start = 0;
+    for (const part of this.recipe?.ranges ?? this.#segments) {
+      const skip = Math.max(offset - start, 0);
+      const count = Math.min(start + part.length, offset + length) - (start + skip);
+      start += part.length;
+      if (count <= 0) continue;
+      if ("stored" in part) yield { length: count, hole: part.stored === null };
+      else if (part.from === null) yield { length: count, hole: true };
+      else {
+        const archive = this.chain.named(part.from.backup, this.archive);
+        const content = await this.chain.content(archive, part.from);
+        yield* content.layout(part.from.at + skip, count, depth + 1);
+      }
+      if (start >= offset + length) break;
+    }
   }
 
   async #all(from: number, length: number): Promise<Uint8Array> {

@@ -15,6 +15,7 @@ import { BLOCK_BYTES } from "./codec.ts";
 import { cutOut } from "./cut_out.ts";
 import { Differences } from "./differences.ts";
 import { Earlier } from "./earlier.ts";
+import { endLength } from "./end_length.ts";
 import { firstPass } from "./first_pass.ts";
 import { Packer } from "./pack.ts";
 import { Pulse } from "./pulse.ts";
@@ -31,7 +32,6 @@ import {
   SCRIPT_ENTRY,
 } from "./self_entries.ts";
 import { README, UNPACK_SCRIPT } from "./unpack_script.ts";
-import { BLOCK, RECORD } from "./tar_header.ts";
 import { subtract, type Totals } from "./totals.ts";
 import type { PassLog, Span } from "./walk_log.ts";
 import { Warnings } from "./warnings.ts";
@@ -259,10 +259,4 @@ function amendments(
 
 function encode(text: string): Uint8Array {
   return new TextEncoder().encode(text);
-}
-
-/** Length of the zeros that end an archive: two blocks at least, up to a whole record. */
-function endLength(content: number): number {
-  const least = content + 2 * BLOCK;
-  return Math.ceil(least / RECORD) * RECORD - content;
 }

@@ -3,22 +3,22 @@ import type { ManifestEntry } from "../core/model.ts";
 import { SLICE_ENTRIES } from "./tar_reader.ts";
 
 /** Rows in the archive's order, in batches of any size. */
-export type ManifestBatches = AsyncIterable<ManifestEntry[]> | Iterable<ManifestEntry[]>;
+export type ManifestBatches<T = ManifestEntry> = AsyncIterable<T[]> | Iterable<T[]>;
 
-export class ManifestRows implements AsyncDisposable {
-  readonly #batches: AsyncIterator<ManifestEntry[]> | Iterator<ManifestEntry[]>;
-  #rows: ManifestEntry[] = [];
+export class ManifestRows<T = ManifestEntry> implements AsyncDisposable {
+  readonly #batches: AsyncIterator<T[]> | Iterator<T[]>;
+  #rows: T[] = [];
   #at = 0;
   #ended = false;
 
-  constructor(batches: ManifestBatches) {
+  constructor(batches: ManifestBatches<T>) {
     this.#batches = Symbol.asyncIterator in batches
       ? batches[Symbol.asyncIterator]()
       : batches[Symbol.iterator]();
   }
 
   /** The next row; null behind the last one. */
-  get head(): ManifestEntry | null {
+  get head(): T | null {
     return this.#rows[this.#at] ?? null;
   }
 

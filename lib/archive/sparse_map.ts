@@ -49,6 +49,28 @@ export async function sparseMap(fd: number, size: number, pulse: Pulse): Promise
     at = end;
   }
   seekTo(fd, 0);
+  return asMap(segments, size);
+}
+
+/** The map of a file of `size` bytes that is told of part by part; null where it has no holes worth telling. */
+export async function mapOfParts(
+  parts: AsyncIterable<{ length: number; hole: boolean }>,
+  size: number,
+): Promise<SparseMap | null> {
+  let segments: number[] = [];
+  let shortest = SHORTEST;
+  let at = 0;
+  for await (const { length, hole } of parts) {
+    if (!hole && length > 0) add(segments, at, at + length, shortest);
+    at += length;
+    if (segments.length <= 2 * MOST_SEGMENTS) continue;
+    shortest *= 4;
+    segments = merged(segments, shortest);
+  }
+  return asMap(segments, size);
+}
+
+function asMap(segments: number[], size: number): SparseMap | null {
   const data = segments.reduce((sum, value, i) => i % 2 === 1 ? sum + value : sum, 0);
   if (size - data < SHORTEST) return null;
   return { segments, data, header: mapHeader(segments, size) };

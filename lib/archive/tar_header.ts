@@ -194,6 +194,11 @@ function highBytes(bytes: Uint8Array, at: number): number {
   return high;
 }
 
+/** The names of owner and group in the 512 bytes at `at`. */
+export function readOwners(bytes: Uint8Array, at: number): Pick<RawHeader, "uname" | "gname"> {
+  return { uname: field(bytes, at, AT.uname), gname: field(bytes, at, AT.gname) };
+}
+
 /** "ustar", two spaces, NUL: magic and version in GNU's own format. */
 const GNU_TAR = Uint8Array.of(0x75, 0x73, 0x74, 0x61, 0x72, SPACE, SPACE, 0);
 

@@ -99,6 +99,11 @@ export class TarParser {
     return this.#sparse !== null;
   }
 
+  /** Where the entry begins whose headers or content are being read; null between two. */
+  get begun(): Readonly<Place> | null {
+    return this.#place;
+  }
+
   /** Takes all of `bytes`; `offset` and `inner` say where they lie. Throws ARCHIVE_CORRUPT. */
   feed(bytes: Uint8Array, offset: number, inner: number): void {
     for (let at = 0; at < bytes.length;) {

@@ -32,23 +32,37 @@ export async function writeManifest(
   name: string | null = null,
   base: ManifestBase | null = null,
 ): Promise<void> {
+  await writeWhole(parquetPath, async (partial, open) => {
+    if (base !== null && base.dropped === null && Deno.statSync(ndjsonPath).size === 0) {
+      return Deno.copyFileSync(base.parquet, `${parquetPath}.partial`);
+    }
+    const rows = `SELECT ${NAMES} FROM (${ownRows(ndjsonPath, name)})`;
+    const all = base === null
+      ? rows
+      : `SELECT * FROM (${rows} UNION ALL ${keptRows(base)}) ORDER BY ${WALK_KEY}`;
+    await (await open()).run(`COPY (${all}) TO ${partial}`);
+  });
+}
+
+/**
+ * Has `fill` write a Parquet file: `partial` is what a COPY goes TO, `open` gives a database for it. Throws
+ * as `writeManifest`.
+ */
+export async function writeWhole(
+  parquetPath: string,
+  fill: (partial: string, open: () => Promise<Database>) => Promise<void>,
+): Promise<void> {
   const partial = `${parquetPath}.partial`;
   let db: Database | undefined;
   try {
     // DuckDB opens what is there without changing its mode.
     Deno.writeFileSync(partial, new Uint8Array(), { mode: 0o600 });
     Deno.chmodSync(partial, 0o600);
-    if (base !== null && base.dropped === null && Deno.statSync(ndjsonPath).size === 0) {
-      Deno.copyFileSync(base.parquet, partial);
-    } else {
-      db = await openMemory(parquetPath);
-      const rows = `SELECT ${NAMES} FROM (${ownRows(ndjsonPath, name)})`;
-      const all = base === null
-        ? rows
-        : `SELECT * FROM (${rows} UNION ALL ${keptRows(base)}) ORDER BY ${WALK_KEY}`;
-      await db.run(`COPY (${all}) TO ${literal(partial)} (FORMAT parquet, COMPRESSION zstd,
-         ROW_GROUP_SIZE 20480, USE_TMP_FILE false)`);
-    }
+    await fill(
+      `${literal(partial)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 20480,
+        USE_TMP_FILE false)`,
+      async () => db = await openMemory(parquetPath),
+    );
     fsyncPath(partial);
     Deno.renameSync(partial, parquetPath);
     fsyncPath(parentOf(parquetPath));

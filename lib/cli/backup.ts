@@ -4,6 +4,7 @@ import { DuckbackError, EXIT_CODES } from "../core/errors.ts";
 import type { Compression, QuiesceMode, Trigger, VerifyLevel } from "../core/model.ts";
 import type { BackupRequest } from "../operations/backup_plan.ts";
 import type { Context } from "../operations/context.ts";
+import { addConsolidate } from "./consolidate.ts";
 import { backupId, collect, examples, integer, oneOf } from "./options.ts";
 import { addPin, addPrune } from "./prune.ts";
 import type { Session } from "./session.ts";
@@ -27,6 +28,7 @@ export function addBackup(program: Command, session: Session) {
   addShow(backup, session);
   addVerify(backup, session);
   addDelete(backup, session);
+  addConsolidate(backup, session);
   addPrune(backup, session);
   addPin(backup, session, "pin");
   addPin(backup, session, "unpin");

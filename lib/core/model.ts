@@ -88,6 +88,8 @@ export interface BackupMetadata {
   chain?: ChainLink[];
   /** Of an incremental backup: what its own archive holds of `file_count` and `source_bytes`. */
   stored?: StoredCounts;
+  /** Of a full backup made out of a chain, whose `created_at` it has: names of those backups, base first. */
+  consolidated_from?: string[];
 }
 
 /** Two backups with the same sources and the same of these are of the same tree. */

@@ -230,18 +230,32 @@ export async function complete(
   running: RunningRecord,
   output: Output,
 ) {
-  running.settle(ctx.now());
-  if (output.manifest && output.manifest_path) {
+  const { manifest, manifest_path } = output;
+  if (manifest === null || manifest_path === null) return await settle(ctx, running, output, null);
+  await settle(ctx, running, output, async () => {
     const { amendManifestLine, writeManifest } = await import("../catalog/manifest.ts");
     const { amend } = running;
-    if (amend) output.manifest.rewrite((line) => amendManifestLine(line, amend));
-    output.manifest.flush();
+    if (amend) manifest.rewrite((line) => amendManifestLine(line, amend));
+    manifest.flush();
     using base = baseOf(plan, running);
-    await writeManifest(output.manifest.path, output.manifest_path, plan.name, base);
-    posix.fsyncPath(output.manifest_path);
+    await writeManifest(manifest.path, manifest_path, plan.name, base);
+  });
+}
+
+/** The same for whatever writes the manifest; null for an archive that has none, nor a record beside it. */
+export async function settle(
+  ctx: Context,
+  running: RunningRecord,
+  archive: { finish(): void },
+  writeManifest: (() => Promise<void>) | null,
+) {
+  running.settle(ctx.now());
+  if (writeManifest !== null) {
+    await writeManifest();
+    posix.fsyncPath(manifestPath(running.record.backup_path));
     writeSidecar(running.record);
   }
-  output.finish();
+  archive.finish();
   await save(ctx, running, { quiet_sidecar: true });
 }
 

@@ -62,7 +62,7 @@ export function overdueOf(
   now: Date,
 ): Overdue | null {
   const ends = records.filter((one) => one.stack === stack.name && isGood(one))
-    .map((one) => one.completed_at ?? one.created_at).sort();
+    .map(madeAt).sort();
   const last = ends.at(-1) ?? null;
   const since = limitAfter(new Date(last ?? stack.registered_at), settings);
   if (since === null || since > now) return null;
@@ -72,6 +72,12 @@ export function overdueOf(
   const hours = settings["notify.overdue_hours"];
   const why = hours > 0 ? `the limit is ${hours} h (notify.overdue_hours)` : "two were due since";
   return { stack: stack.name, last, since: since.toISOString(), text: `${text}; ${why}` };
+}
+
+/** A chain's full copy is as old as what it holds. */
+function madeAt({ created_at, completed_at, backup_metadata }: BackupRecord): string {
+  if (backup_metadata?.consolidated_from !== undefined) return created_at;
+  return completed_at ?? created_at;
 }
 
 /** A safety backup holds what a rollback replaced, not what the stack is. */

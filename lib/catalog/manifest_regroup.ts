@@ -1,0 +1,191 @@
+/** The manifest of an incremental backup as a full one out of its chain is made of it, and that one's own. */
+import type { ManifestEntry } from "../core/model.ts";
+import type { Database } from "./duckdb.ts";
+import {
+  AS_NUMBERS,
+  fileLiteral,
+  literal,
+  manifestError,
+  openMemory,
+  toEntries,
+  WALK_KEY,
+  writeWhole,
+} from "./manifest.ts";
+import { COLUMNS } from "./manifest_line.ts";
+
+/** A row, its number from 0 on, and whether its entry cannot stay where it is. */
+export type RegroupedRow = ManifestEntry & { row: number; late: boolean };
+
+/** Where an entry lies, in the archive of a backup (its name, null for the own one). */
+export type EntryAt = Pick<
+  ManifestEntry,
+  "path" | "stored_in" | "block_offset" | "block_inner"
+>;
+
+/** The directory that a path is in: both as a walk sorts them, in hex; "" is the top of everything. */
+const parentOf = (key: string) =>
+  `regexp_replace(${key}, '(^|00)((0[1-9A-F]|[1-9A-F][0-9A-F]))*$', '')`;
+
+export class Regrouping implements Disposable {
+  private constructor(
+    readonly parquetPath: string,
+    readonly names: readonly string[],
+    readonly db: Database,
+    /** Rows of the manifest. */
+    readonly count: number,
+  ) {}
+
+  /**
+   * Finds out what must be put anew. `names` are those of the backups of the chain, base first. `isRecipe`
+   * tells of an entry whether it is one: in each archive they come behind all other entries. `temp` is a
+   * path beside which DuckDB may put what does not fit into memory. Throws IO.
+   */
+  static async open(
+    parquetPath: string,
+    names: readonly string[],
+    isRecipe: (entry: EntryAt) => Promise<boolean>,
+    temp: string,
+  ): Promise<Regrouping> {
+    const db = await openMemory(temp);
+    try {
+      await db.run(`CREATE TEMP VIEW m AS SELECT *, ${archiveOf(names)} AS archive
+        FROM ${numbered(parquetPath)}`);
+      await db.run(`CREATE TEMP TABLE late (n BIGINT, kind INTEGER)`);
+      const [{ count, lost }] = await db.rows<{ count: number; lost: number }>(
+        "SELECT count(*) AS count, count(*) FILTER (archive < 0) AS lost FROM m",
+      );
+      if (lost > 0) {
+        throw new Error(`${lost} of its rows lie in archives that are not of its chain`);
+      }
+      const self = new Regrouping(parquetPath, names, db, count);
+      await self.#findRecipes(isRecipe);
+      await db.run(LINKS);
+      await db.run(DIRECTORIES);
+      return self;
+    } catch (error) {
+      db.close();
+      throw manifestError("read", parquetPath, error);
+    }
+  }
+
+  /** By halves: reading the headers of a few entries will do. */
+  async #findRecipes(isRecipe: (entry: EntryAt) => Promise<boolean>): Promise<void> {
+    const { db, names } = this;
+    await db.run(`CREATE TEMP TABLE files AS SELECT file_row_number AS n, archive, path, path_raw,
+        row_number() OVER (PARTITION BY archive ORDER BY block_offset, block_inner) - 1 AS place,
+        block_offset, block_inner
+      FROM m WHERE archive > 0 AND type = 'file'`);
+    for (let archive = 1; archive < names.length; archive++) {
+      const [{ count }] = await db.rows<{ count: number }>(
+        "SELECT count(*) AS count FROM files WHERE archive = $archive",
+        { archive },
+      );
+      let [first, end] = [0, count];
+      while (first < end) {
+        const middle = Math.floor((first + end) / 2);
+        const [at] = await db.rows<EntryAt>(
+          `SELECT path, block_offset, block_inner FROM files
+           WHERE archive = $archive AND place = $middle`,
+          { archive, middle },
+        );
+        if (await isRecipe({ ...at, stored_in: names[archive] })) end = middle;
+        else first = middle + 1;
+      }
+      await db.run(
+        `INSERT INTO late SELECT n, 0 FROM files WHERE archive = $archive AND place >= $first`,
+        { archive, first },
+      );
+    }
+    await db.run("DROP TABLE files");
+  }
+
+  /** Rows whose entries lie in the archive of this index, in its order, in batches. Throws IO. */
+  rows(archive: number): AsyncGenerator<RegroupedRow[]> {
+    return this.#select(`WHERE archive = ${archive} ORDER BY block_offset, block_inner`);
+  }
+
+  /**
+   * Those that are put anew: what recipes are for, then hard links, then directories, as a walk comes by
+   * them. Throws IO.
+   */
+  late(): AsyncGenerator<RegroupedRow[]> {
+    return this.#select(`WHERE kind IS NOT NULL
+      ORDER BY kind, CASE kind WHEN 2 THEN ${WALK_KEY} END, archive, block_offset, block_inner`);
+  }
+
+  async *#select(rest: string): AsyncGenerator<RegroupedRow[]> {
+    const query = `SELECT ${AS_NUMBERS}, stored_in, file_row_number::DOUBLE, kind IS NOT NULL
+      FROM m LEFT JOIN late ON n = file_row_number ${rest}`;
+    try {
+      for await (const columns of this.db.stream(query)) {
+        const [numbers, late] = columns.slice(-2);
+        yield toEntries(columns).map((entry, i) => ({
+          ...entry,
+          row: numbers[i] as number,
+          late: late[i] as boolean,
+        }));
+      }
+    } catch (error) {
+      throw manifestError("read", this.parquetPath, error);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.db.close();
+  }
+}
+
+/** Hard links that would come before what they are links to. */
+const LINKS = `INSERT INTO late SELECT DISTINCT l.file_row_number, 1
+  FROM m l JOIN m t ON t.path = l.link AND t.path_raw IS NOT DISTINCT FROM l.link_raw
+  WHERE l.type = 'hardlink' AND (t.file_row_number IN (SELECT n FROM late) OR t.archive > l.archive OR
+    t.archive = l.archive AND (t.block_offset > l.block_offset OR
+      t.block_offset = l.block_offset AND t.block_inner > l.block_inner))`;
+
+/**
+ * GNU tar sets a directory's time when it leaves it: those into which something is put later come once that
+ * is there. Also those above, since a directory may first be made by what is put into it.
+ */
+const DIRECTORIES = `CREATE TEMP TABLE ends AS
+    SELECT hex(${WALK_KEY}) AS key FROM m JOIN late ON n = file_row_number;
+  CREATE TEMP TABLE directories AS
+    SELECT file_row_number AS n, archive, hex(${WALK_KEY}) AS key FROM m WHERE type = 'directory';
+  INSERT INTO ends SELECT c.key
+    FROM (SELECT hex(${WALK_KEY}) AS key, archive FROM m WHERE archive > 0) c
+    JOIN directories d ON d.key = ${parentOf("c.key")} WHERE d.archive < c.archive AND c.key <> '';
+  INSERT INTO late SELECT n, 2 FROM directories WHERE key IN (
+    WITH RECURSIVE above(key) AS (SELECT ${parentOf("ends.key")} FROM ends
+      UNION SELECT ${parentOf("above.key")} FROM above WHERE above.key <> '')
+    SELECT key FROM above) AND n NOT IN (SELECT n FROM late);
+  DROP TABLE ends; DROP TABLE directories`;
+
+/**
+ * Writes the manifest of the full backup `name` to `to`: the rows of another one, in the places that
+ * `places` has: lines of a row's number, block offset and offset in the block. Throws DISK_FULL, IO.
+ */
+export async function writeRegrouped(
+  parquetPath: string,
+  places: string,
+  to: string,
+  name: string,
+): Promise<void> {
+  const columns = COLUMNS.map(([column]) => column.startsWith("block_") ? `p.${column}` : column);
+  await writeWhole(to, async (partial, open) => {
+    const db = await open();
+    await db.run(`COPY (SELECT ${columns.join(", ")}, ${literal(name)} AS stored_in
+      FROM ${numbered(parquetPath)} m
+      JOIN read_csv(${fileLiteral(places)}, header = false, delim = ' ',
+        columns = {n: 'BIGINT', block_offset: 'BIGINT', block_inner: 'BIGINT'}) p
+      ON p.n = m.file_row_number ORDER BY p.block_offset, p.block_inner) TO ${partial}`);
+  });
+}
+
+function numbered(parquetPath: string): string {
+  return `read_parquet(${fileLiteral(parquetPath)}, hive_partitioning = false,
+    file_row_number = true)`;
+}
+
+function archiveOf(names: readonly string[]): string {
+  const cases = names.map((name, i) => `WHEN ${literal(name)} THEN ${i}`);
+  return `CASE coalesce(stored_in, ${literal(names.at(-1)!)}) ${cases.join(" ")} ELSE -1 END`;
+}

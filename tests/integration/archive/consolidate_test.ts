@@ -41,11 +41,16 @@ for (const compression of COMPRESSIONS) {
       await sh(FIRST, tree);
       const first = await make("first", full);
       await sh(SECOND, tree);
-      const second = await make("second", first, () => sh(`echo meanwhile >> "$0/many/f007"`, tree));
+      const second = await make(
+        "second",
+        first,
+        () => sh(`echo meanwhile >> "$0/many/f007"`, tree),
+      );
       await sh(THIRD, tree);
       const third = await make("third", second);
-      for (const [i, target] of COMPRESSIONS.entries()) {
-        const made = await consolidateChain(third, { dir, name: `whole${i}`, compression: target });
+      const other = COMPRESSIONS[(COMPRESSIONS.indexOf(compression) + 1) % COMPRESSIONS.length];
+      for (const target of [compression, other]) {
+        const made = await consolidateChain(third, { dir, name: target, compression: target });
         await assertWhole(made, third, dir);
       }
       await assertSameTree(`${dir}/r-third`, tree);
@@ -57,6 +62,143 @@ for (const compression of COMPRESSIONS) {
       );
     }),
   );
+}
+
+Deno.test(
+  "consolidate() copies blocks of which nothing has changed bit by bit, and later backups build on it",
+  withTempDir(async (dir) => {
+    const tree = `${dir}/t`;
+    Deno.mkdirSync(tree);
+    const random = seededRandom(3);
+    for (let i = 0; i < 40; i++) {
+      Deno.mkdirSync(`${tree}/d${i}`);
+      const bytes = Uint8Array.from({ length: 700_000 }, () => 97 + random() * 16);
+      Deno.writeFileSync(`${tree}/d${i}/f`, bytes);
+      Deno.writeFileSync(`${tree}/d${i}/g`, bytes.subarray(100));
+    }
+    const sources = [workDir(tree)];
+    for (const compression of ["gzip", "zstd"] as const) {
+      const at = `${dir}/${compression}`;
+      Deno.mkdirSync(at);
+      const make = (name: string, parent: Made | null) =>
+        makeArchive({ dir: at, sources, name, parent, compression });
+      const full = await make("full", null);
+      await sh('echo changed >> "$0/d20/f"', tree);
+      const next = await make("next", full);
+      const whole = await consolidateChain(next, { dir: at, name: "whole", compression });
+      const { copied_blocks, cut_blocks, copied_bytes, archive_bytes } = whole.summary;
+      // Of the base that of the top, that of the directory and the file, and the last; and the increment's.
+      const most = compression === "gzip" ? 6 : 4;
+      assert.ok(cut_blocks <= most, `${cut_blocks} were cut, ${copied_blocks} copied`);
+      assert.ok(copied_bytes > archive_bytes * (compression === "gzip" ? 0.88 : 0.5));
+      const [base, bytes] = [full, whole].map(({ path }) => Deno.readFileSync(path));
+      assert.ok(equalBytes(base, bytes) >= copied_bytes);
+      await assertWhole(whole, next, at);
+      // What was seen of the tree holds for the new archive too.
+      const on = await make("on", whole);
+      assert.deepEqual(on.summary.increment!.stored, { files: 0, entries: 0, bytes: 0 });
+      await prove(on);
+      await restoreChain(on, `${at}/r-on`);
+      await assertSameTree(`${at}/r-on`, tree);
+    }
+  }),
+);
+
+Deno.test(
+  "consolidate() gives the tree of any moment of chains that change at random",
+  withTempDir(async (dir) => {
+    const more = Deno.env.get("DUCKBACK_SEEDS")?.split(",").map(Number);
+    for (const seed of more ?? [5, 7]) await randomChain(`${dir}/${seed}`, seed);
+  }),
+);
+
+async function randomChain(dir: string, seed: number) {
+  const random = seededRandom(seed);
+  const tree = `${dir}/t`;
+  await Deno.mkdir(tree, { recursive: true });
+  const sources = [workDir(tree)];
+  const pick = () => COMPRESSIONS[Math.floor(random() * COMPRESSIONS.length)];
+  let last: Made | null = null;
+  for (let round = 0; round < 6; round++) {
+    await changeTree(tree, round === 0 ? 60 : 20, random);
+    const meanwhile = random() < 0.5 ? () => changeTree(tree, 8, random) : undefined;
+    const name = `a${round}`;
+    last = await makeArchive({ dir, sources, name, parent: last, compression: pick(), meanwhile });
+    if (round < 2 || random() < 0.3) continue;
+    const whole = await consolidateChain(last, { dir, name: `w${round}`, compression: pick() });
+    await assertWhole(whole, last, dir);
+    if (random() < 0.5) last = whole;
+  }
+  const whole = await consolidateChain(last!, { dir, name: "end", compression: pick() });
+  await assertWhole(whole, last!, dir);
+}
+
+Deno.test(
+  "consolidate() refuses an archive that is not what was recorded",
+  withTempDir(async (dir) => {
+    const tree = `${dir}/t`;
+    Deno.mkdirSync(tree);
+    const sources = [workDir(tree)];
+    Deno.writeTextFileSync(`${tree}/a`, "a".repeat(100_000));
+    const full = await makeArchive({ dir, sources, name: "full", compression: "none" });
+    Deno.writeTextFileSync(`${tree}/b`, "b".repeat(5000));
+    const next = await makeArchive({
+      dir,
+      sources,
+      name: "next",
+      parent: full,
+      compression: "none",
+    });
+    await sh('printf x | dd of="$0" bs=1 seek=50000 conv=notrunc status=none', full.path);
+    await assert.rejects(
+      consolidateChain(next, { dir, name: "whole", compression: "none" }),
+      { code: "ARCHIVE_CORRUPT", message: /full\.tar": its SHA-256 is .* as recorded/ },
+    );
+    assert.deepEqual([...Deno.readDirSync(dir)].filter(({ name }) => name.includes("whole")), []);
+    await Deno.remove(full.path);
+    await assert.rejects(
+      consolidateChain(next, { dir, name: "whole", compression: "none" }),
+      { code: "ARCHIVE_MISSING", message: /full\.tar/ },
+    );
+  }),
+);
+
+/** How many bytes of an archive are stretches of another one, from the beginning of one of its blocks on. */
+function equalBytes(base: Uint8Array, bytes: Uint8Array): number {
+  let equal = 0;
+  const STEP = 4096;
+  const known = new Map<string, number[]>();
+  for (let at = 0; at + 16 <= base.length; at++) {
+    // Every place where a member or a frame may begin.
+    if (!begins(base, at)) continue;
+    const key = base.subarray(at, at + 32).toHex();
+    known.set(key, [...known.get(key) ?? [], at]);
+  }
+  for (let at = 0; at + 16 <= bytes.length; at++) {
+    if (!begins(bytes, at)) continue;
+    for (const from of known.get(bytes.subarray(at, at + 32).toHex()) ?? []) {
+      let length = 0;
+      while (
+        at + length + STEP <= bytes.length && from + length + STEP <= base.length &&
+        same(base.subarray(from + length, from + length + STEP), bytes, at + length)
+      ) length += STEP;
+      while (base[from + length] === bytes[at + length] && at + length < bytes.length) length++;
+      equal += length;
+      at += length;
+      break;
+    }
+  }
+  return equal;
+}
+
+function begins(bytes: Uint8Array, at: number): boolean {
+  const gzip = bytes[at] === 0x1f && bytes[at + 1] === 0x8b && bytes[at + 12] === 0x44;
+  return gzip || bytes[at] === 0x28 && bytes[at + 1] === 0xb5 && bytes[at + 2] === 0x2f &&
+      bytes[at + 3] === 0xfd;
+}
+
+function same(part: Uint8Array, bytes: Uint8Array, at: number): boolean {
+  return part.every((byte, i) => bytes[at + i] === byte);
 }
 
 /** A database, a log and a file with holes that are large enough to be stored in pieces. */

@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import type { ManifestEntry } from "../core/model.ts";
 import { SharedPool } from "./block_window.ts";
-import { type Blocks, Content, type Part } from "./content.ts";
+import { type Blocks, Content, type Part, type Sink } from "./content.ts";
 import { corrupt } from "./corrupt.ts";
 import { addZeros } from "./hash_zeros.ts";
 import { type EntryPlace, readRecipe, type Recipe } from "./recipe.ts";
@@ -19,6 +19,9 @@ export interface Archives {
   /** Paths of those that it was made against, by the names of their backups; empty but for incremental ones. */
   earlier: ReadonlyMap<string, string>;
 }
+
+/** Gets, of what a recipe stands for, whole blocks too, where it wants them. */
+export type ContentHandler = TarHandler & Pick<Sink, "block">;
 
 /** Archives of a backup that stands alone. */
 export function alone(archive: string): Archives {
@@ -56,7 +59,7 @@ export class ChainReader implements Disposable {
   }
 
   /** As SeekReader's, but that what recipes stand for is handed over too. Throws ARCHIVE_MISSING too. */
-  async read(row: ManifestEntry, handler: TarHandler, pause: Pause = () => undefined) {
+  async read(row: ManifestEntry, handler: ContentHandler, pause: Pause = () => undefined) {
     const archive = this.archiveOf(row);
     const found = await this.#at(archive, row.block_offset).read(row, handler, pause);
     if (found === null) return;
@@ -72,18 +75,23 @@ export class ChainReader implements Disposable {
     row: ManifestEntry,
     entry: TarEntry,
     { ranges }: Recipe,
-    handler: TarHandler,
+    handler: ContentHandler,
     pause: Pause,
   ): Promise<void> {
     const { path, size } = row;
     const archive = this.archiveOf(row);
     const digest = row.sha256 === null ? null : createHash("sha256");
     handler.entry({ ...entry, path, size, stored: size });
-    const sink = {
+    const { block } = handler;
+    const sink: Sink = {
       data: (bytes: Uint8Array) => {
         digest?.update(bytes);
         handler.data(bytes);
       },
+      block: block && ((whole) => {
+        digest?.update(whole.bytes);
+        block.call(handler, whole);
+      }),
       hole: (length: number) => {
         const step = Math.min(HOLE_STEP, handler.holeStep ?? Infinity);
         for (let left = length; left > 0; left -= step) {

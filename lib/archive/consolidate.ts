@@ -206,6 +206,8 @@ class Consolidation implements Disposable {
     for await (const batch of late()) {
       for (const row of batch) this.#source_bytes += await again.put(row);
     }
+    this.#copied.bytes += again.copied_bytes;
+    this.#copied.blocks += again.copied_blocks;
   }
 
   #placed(row: NumberedRow, ref: BlockRef, inner: number): void {

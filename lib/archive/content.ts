@@ -1,6 +1,7 @@
 /** The content of an entry from any byte on, whether it lies there as it is, with holes, or as a recipe. */
 import type { ArchiveFile } from "./archive_file.ts";
 import type { BlockWindow } from "./block_window.ts";
+import type { Codec } from "./codec.ts";
 import { corrupt } from "./corrupt.ts";
 import { type EntryPlace, LONGEST_RECIPE, readRecipe, type Recipe } from "./recipe.ts";
 import { RECIPES } from "./self_entries.ts";
@@ -26,6 +27,16 @@ export interface Chain {
 export interface Sink {
   data(bytes: Uint8Array): void;
   hole(length: number): void;
+  /** Instead of `data`, where there is this: a block of which all is content that is asked for. */
+  block?(block: WholeBlock): void;
+}
+
+export interface WholeBlock {
+  /** Its content. */
+  bytes: Uint8Array;
+  compression: Codec;
+  /** The bytes in the archive's file, to be asked for at once. Throws IO. */
+  raw(): Uint8Array;
 }
 
 /** A stretch of content. */
@@ -71,7 +82,8 @@ export class Content {
     });
     for (let at = 0; entry === null; at += BLOCK) {
       // An extended header has 1 MiB at most.
-      await self.#raw(at, BLOCK, (bytes) => parser.feed(bytes, place.offset, place.inner + at));
+      const data = (bytes: Uint8Array) => parser.feed(bytes, place.offset, place.inner + at);
+      await self.#raw(at, BLOCK, { data });
       self.#head = at + BLOCK;
     }
     if (entry.type !== "file") throw self.#corrupt(`a ${entry.type} has no content`);
@@ -131,7 +143,7 @@ export class Content {
       if (count <= 0) continue;
       if ("stored" in part) {
         if (part.stored === null) to.hole(count);
-        else await this.#raw(this.#head + part.stored + skip, count, (b) => to.data(b), pause);
+        else await this.#raw(this.#head + part.stored + skip, count, to, pause);
       } else if (part.from === null) to.hole(count);
       else {
         const archive = this.chain.named(part.from.backup, this.archive);
@@ -167,10 +179,11 @@ export class Content {
   async #all(from: number, length: number): Promise<Uint8Array> {
     const bytes = new Uint8Array(length);
     let used = 0;
-    await this.#raw(this.#head + from, length, (part) => {
+    const data = (part: Uint8Array) => {
       bytes.set(part, used);
       used += part.length;
-    });
+    };
+    await this.#raw(this.#head + from, length, { data });
     return bytes;
   }
 
@@ -178,7 +191,7 @@ export class Content {
   async #raw(
     from: number,
     length: number,
-    take: (bytes: Uint8Array) => void,
+    to: Omit<Sink, "hole">,
     pause: Pause = () => undefined,
   ): Promise<void> {
     const { archive, chain, place } = this;
@@ -201,12 +214,24 @@ export class Content {
       const block = await window.at(cursor.offset);
       if (block === null) throw this.#corrupt("the archive is cut short");
       const end = Math.min(from + length, cursor.start + cursor.content);
+      if (to.block && end - cursor.start === cursor.content && at === cursor.start) {
+        const { offset, length, content } = cursor;
+        const { compression } = file;
+        if (compression !== "none") {
+          const raw = () => file.load({ offset, length, content, codec: compression });
+          to.block({ bytes: block.bytes, compression, raw });
+          at = end;
+          const wait = pause();
+          if (wait !== undefined) await wait;
+          continue;
+        }
+      }
       while (at < end) {
         const piece = block.bytes.subarray(
           at - cursor.start,
           Math.min(end, at + SLICE) - cursor.start,
         );
-        take(piece);
+        to.data(piece);
         at += piece.length;
         const wait = pause();
         if (wait !== undefined) await wait;

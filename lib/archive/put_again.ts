@@ -2,9 +2,11 @@
  * Puts entries of a chain's archives once more, behind what was kept: files that recipes stand for, hard
  * links whose target comes late, directories in which something was put since.
  */
+import type { Compression } from "../core/model.ts";
 import { encodePath } from "../core/paths.ts";
 import type { BlockRef, BlockWriter } from "./block_writer.ts";
-import type { ChainReader } from "./chain_reader.ts";
+import type { ChainReader, ContentHandler } from "./chain_reader.ts";
+import type { WholeBlock } from "./content.ts";
 import { type EntryBytes, headOf, readEntryBytes } from "./entry_bytes.ts";
 import { HeaderBuilder } from "./entry_header.ts";
 import { padding } from "./pack.ts";
@@ -12,13 +14,15 @@ import type { Pulse } from "./pulse.ts";
 import { RECIPES } from "./self_entries.ts";
 import type { NumberedRow } from "./sieve.ts";
 import { mapOfParts } from "./sparse_map.ts";
-import type { TarHandler } from "./tar_reader.ts";
 
 const NO_LINK = new Uint8Array(0);
 /** Bytes that are put at once. */
 const PIECE = 1 << 20;
 
 export class PutAgain {
+  /** Of blocks that were put as they are. */
+  copied_bytes = 0;
+  copied_blocks = 0;
   readonly #headers = new HeaderBuilder();
 
   /** `placed` is told where each row's entry begins. */
@@ -50,6 +54,12 @@ export class PutAgain {
     await putAll(writer, bytes);
   }
 
+  async #copy({ raw, content }: Block): Promise<void> {
+    await this.writer.raw(raw, content);
+    this.copied_bytes += raw.length;
+    this.copied_blocks++;
+  }
+
   /** A file out of its recipe, with the holes that its parts have. */
   async #assemble(row: NumberedRow, found: EntryBytes): Promise<number> {
     const map = await mapOfParts(this.chain.layout(row), row.size);
@@ -69,10 +79,14 @@ export class PutAgain {
   /** Puts the data of a row's file; `segments` null for one without holes. `data` is their length. */
   async #content(row: NumberedRow, segments: number[] | null, data: number): Promise<number> {
     const { writer, pulse } = this;
-    const content = new Segments(segments ?? [0, row.size]);
+    const content = new Segments(segments ?? [0, row.size], writer.options.compression);
     const flush = async () => {
       if (pulse.due()) await pulse.beat();
-      for (const piece of content.waiting.splice(0)) await putAll(writer, piece);
+      for (const piece of content.waiting.splice(0)) {
+        if (typeof piece === "number") await putZeros(writer, piece);
+        else if (piece instanceof Uint8Array) await putAll(writer, piece);
+        else await this.#copy(piece);
+      }
     };
     await this.chain.read(
       row,
@@ -85,18 +99,30 @@ export class PutAgain {
   }
 }
 
+/** A compressed block, and how long its content is. */
+interface Block {
+  raw: Uint8Array;
+  content: number;
+}
+
 /** Takes a file's content and keeps what is in its segments until it is put: zeros as their number. */
-class Segments implements TarHandler {
-  readonly waiting: (Uint8Array | number)[] = [];
+class Segments implements ContentHandler {
+  readonly waiting: (Uint8Array | number | Block)[] = [];
   #at = 0;
   #next = 0;
 
-  constructor(readonly segments: readonly number[]) {}
+  constructor(readonly segments: readonly number[], readonly compression: Compression) {}
 
   entry(): void {}
 
   data(bytes: Uint8Array): void {
     if (bytes.length > 0) this.waiting.push(bytes.slice());
+    this.#at += bytes.length;
+  }
+
+  block({ bytes, compression, raw }: WholeBlock): void {
+    if (compression !== this.compression) return this.data(bytes);
+    this.waiting.push({ raw: raw(), content: bytes.length });
     this.#at += bytes.length;
   }
 
@@ -117,9 +143,7 @@ class Segments implements TarHandler {
   end(): void {}
 }
 
-/** Puts bytes, or so many zeros. */
-async function putAll(writer: BlockWriter, bytes: Uint8Array | number): Promise<void> {
-  if (typeof bytes === "number") return await putZeros(writer, bytes);
+async function putAll(writer: BlockWriter, bytes: Uint8Array): Promise<void> {
   for (let at = 0; at < bytes.length; at += PIECE) {
     if (!writer.ready) await writer.wait();
     writer.put(bytes.subarray(at, at + PIECE));

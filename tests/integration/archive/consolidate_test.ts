@@ -3,14 +3,7 @@ import "../../../lib/catalog/duckdb.ts";
 import assert from "node:assert/strict";
 import { extractArchive } from "../../../lib/archive/extract.ts";
 import type { Compression } from "../../../lib/core/model.ts";
-import {
-  chainOf,
-  type Made,
-  makeArchive,
-  prove,
-  restoreChain,
-  rowsOf,
-} from "../../fixtures/chain.ts";
+import { type Made, makeArchive, prove, restoreChain, rowsOf } from "../../fixtures/chain.ts";
 import { changeTree } from "../../fixtures/change_tree.ts";
 import { consolidateChain } from "../../fixtures/consolidated.ts";
 import {

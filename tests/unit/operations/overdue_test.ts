@@ -51,6 +51,17 @@ Deno.test("overdueOf() takes for good neither what failed nor what is damaged, p
   }
 });
 
+Deno.test("overdueOf() takes a chain's full copy for as old as what it holds", () => {
+  const hours = { "notify.overdue_hours": 24 };
+  const copy = {
+    completed_at: "2026-01-06T01:00:00.000Z",
+    backup_metadata: { consolidated_from: ["a", "b"] } as BackupRecord["backup_metadata"],
+  };
+  const records = [made("2026-01-05T02:00:00.000Z"), made("2026-01-05T02:00:00.000Z", copy)];
+  const found = overdue(hours, records, "2026-01-06T02:00:00Z");
+  assert.equal(found?.last, "2026-01-05T02:00:00.000Z");
+});
+
 Deno.test("overdueOf() goes by the schedule where there is no limit: one run may be missed", () => {
   const daily = { auto_backup_enabled: true, auto_backup_schedule: "0 2 * * *" };
   const records = [made("2026-01-05T02:05:00.000Z")];

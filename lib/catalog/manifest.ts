@@ -36,11 +36,24 @@ export async function writeManifest(
     if (base !== null && base.dropped === null && Deno.statSync(ndjsonPath).size === 0) {
       return Deno.copyFileSync(base.parquet, `${parquetPath}.partial`);
     }
+    const db = await open();
     const rows = `SELECT ${NAMES} FROM (${ownRows(ndjsonPath, name)})`;
-    const all = base === null
-      ? rows
-      : `SELECT * FROM (${rows} UNION ALL ${keptRows(base)}) ORDER BY ${WALK_KEY}`;
-    await (await open()).run(`COPY (${all}) TO ${partial}`);
+    if (base === null) return await db.run(`COPY (${rows}) TO ${partial}`);
+    // As Parquet first: a sort of what comes from two kinds of sources does not make do with little memory.
+    const own = `${parquetPath}.own.partial`;
+    try {
+      Deno.writeFileSync(own, new Uint8Array(), { mode: 0o600 });
+      await db.run(`COPY (${rows}) TO ${literal(own)} (FORMAT parquet, USE_TMP_FILE false)`);
+      await db.run(`CREATE TEMP TABLE dropped AS SELECT * FROM ${droppedRows(base)}`);
+      const both = `read_parquet([${[own, base.parquet].map(fileLiteral).join(", ")}],
+        hive_partitioning = false, file_row_number = true)`;
+      await db.run(`COPY (SELECT ${NAMES} FROM ${both}
+        WHERE stored_in IS NOT DISTINCT FROM ${name === null ? "NULL" : literal(name)}
+          OR file_row_number NOT IN (SELECT n FROM dropped)
+        ORDER BY ${WALK_KEY}) TO ${partial}`);
+    } finally {
+      removeIfThere(own);
+    }
   });
 }
 
@@ -94,11 +107,15 @@ export function ndjsonRows(path: string, more: typeof COLUMNS = []): string {
     columns = {${columns.join(", ")}}))`;
 }
 
-function keptRows({ parquet, dropped }: ManifestBase): string {
-  const where = dropped === null ? "" : ` WHERE file_row_number NOT IN
-    (SELECT n FROM read_csv(${fileLiteral(dropped)}, header = false, columns = {n: 'BIGINT'}))`;
-  return `SELECT ${NAMES} FROM read_parquet(${fileLiteral(parquet)}, hive_partitioning = false,
-    file_row_number = true)${where}`;
+function droppedRows({ dropped }: ManifestBase): string {
+  return dropped === null ? "(SELECT 0::BIGINT AS n LIMIT 0)" : numbersIn(dropped, ["n"]);
+}
+
+/** Lines of whole numbers with a space between them: columns of a file. */
+export function numbersIn(path: string, columns: readonly string[]): string {
+  return `read_csv(${fileLiteral(path)}, header = false, delim = ' ',
+    max_line_size = 4096, buffer_size = 1048576,
+    columns = {${columns.map((name) => `${name}: 'BIGINT'`).join(", ")}})`;
 }
 
 /**

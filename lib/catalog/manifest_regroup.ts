@@ -3,9 +3,10 @@ import type { ManifestEntry } from "../core/model.ts";
 import type { Database } from "./duckdb.ts";
 import {
   AS_NUMBERS,
-  fileLiteral,
   literal,
+  manifest,
   manifestError,
+  numbersIn,
   openMemory,
   toEntries,
   WALK_KEY,
@@ -49,7 +50,7 @@ export class Regrouping implements Disposable {
     const db = await openMemory(temp);
     try {
       await db.run(`CREATE TEMP VIEW m AS SELECT *, ${archiveOf(names)} AS archive
-        FROM ${numbered(parquetPath)}`);
+        FROM ${manifest(parquetPath, true)}`);
       await db.run(`CREATE TEMP TABLE late (n BIGINT, kind INTEGER)`);
       const [{ count, lost }] = await db.rows<{ count: number; lost: number }>(
         "SELECT count(*) AS count, count(*) FILTER (archive < 0) AS lost FROM m",
@@ -172,17 +173,12 @@ export async function writeRegrouped(
   const columns = COLUMNS.map(([column]) => column.startsWith("block_") ? `p.${column}` : column);
   await writeWhole(to, async (partial, open) => {
     const db = await open();
+    await db.run(`CREATE TEMP TABLE places AS SELECT * FROM
+      ${numbersIn(places, ["n", "block_offset", "block_inner"])}`);
     await db.run(`COPY (SELECT ${columns.join(", ")}, ${literal(name)} AS stored_in
-      FROM ${numbered(parquetPath)} m
-      JOIN read_csv(${fileLiteral(places)}, header = false, delim = ' ',
-        columns = {n: 'BIGINT', block_offset: 'BIGINT', block_inner: 'BIGINT'}) p
-      ON p.n = m.file_row_number ORDER BY p.block_offset, p.block_inner) TO ${partial}`);
+      FROM ${manifest(parquetPath, true)} m JOIN places p ON p.n = m.file_row_number
+      ORDER BY p.block_offset, p.block_inner) TO ${partial}`);
   });
-}
-
-function numbered(parquetPath: string): string {
-  return `read_parquet(${fileLiteral(parquetPath)}, hive_partitioning = false,
-    file_row_number = true)`;
 }
 
 function archiveOf(names: readonly string[]): string {

@@ -92,6 +92,12 @@ export function gonePathsPath(archive: string): string {
   return `${stem(archive)}.gone.partial`;
 }
 
+/** What a manifest is written to before it is whole. */
+export function unfinishedManifests(archive: string): string[] {
+  const path = manifestPath(archive);
+  return [`${path}.partial`, `${path}.own.partial`];
+}
+
 /** Directory of dumps on their way into an archive. */
 export function spoolPath(archive: string): string {
   return `${stem(archive)}.spool`;

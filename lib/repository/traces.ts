@@ -11,6 +11,7 @@ import {
   recipeRowsPath,
   sidecarPath,
   spoolPath,
+  unfinishedManifests,
 } from "./naming.ts";
 import { exists } from "./pending_archive.ts";
 import { removeSpool } from "./spool.ts";
@@ -24,6 +25,7 @@ export function removeTraces(archive: string): void {
   removeQuietly(droppedRowsPath(archive));
   removeQuietly(recipeRowsPath(archive));
   removeQuietly(gonePathsPath(archive));
+  for (const path of unfinishedManifests(archive)) removeQuietly(path);
   removeSpool(spoolPath(archive));
   removeQuietly(`${sidecarPath(archive)}.tmp`);
   if (exists(archive)) return;

@@ -7,7 +7,7 @@ export type HashOrder = { fd: number; to: number } | "digest";
 export type HashAnswer = { sha256: string } | { error: string };
 
 /** A shorter file is hashed before a worker would have started. */
-const LEAST = 96 << 20;
+const LEAST = 48 << 20;
 
 export class FileHash implements Disposable {
   /** Bytes taken so far. */

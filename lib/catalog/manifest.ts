@@ -219,7 +219,7 @@ const SEEN = ["ctime_s", "ctime_ns", "ino", "nlink"];
 
 /** A number, not text, for each row. */
 const TYPES: EntryType[] = ["file", "directory", "symlink", "hardlink", "fifo", "char", "block"];
-const AS_ENUM = `type::ENUM(${TYPES.map(literal).join(", ")}) AS type`;
+export const AS_ENUM = `type::ENUM(${TYPES.map(literal).join(", ")}) AS type`;
 
 /** One text, not two: the SHA-256, or a dash for none, and the path. */
 const DIGEST_AND_PATH = "coalesce(rpad(sha256, 64, ' '), '-') || path AS digest_and_path";

@@ -2,6 +2,7 @@
 import type { ManifestEntry } from "../core/model.ts";
 import type { Database } from "./duckdb.ts";
 import {
+  AS_ENUM,
   AS_NUMBERS,
   literal,
   manifest,
@@ -14,8 +15,13 @@ import {
 } from "./manifest.ts";
 import { COLUMNS } from "./manifest_line.ts";
 
-/** A row, its number from 0 on, and whether its entry cannot stay where it is. */
-export type RegroupedRow = ManifestEntry & { row: number; late: boolean };
+/** What of a row finds its entry: lib/archive/sieve.ts. */
+export type PlacedRow =
+  & Pick<ManifestEntry, "type" | "size" | "mode" | "mtime_s" | "mtime_ns">
+  & Pick<ManifestEntry, "block_offset" | "block_inner">
+  & { row: number; late: boolean };
+
+const PLACED = ["size", "mode", "mtime_s", "mtime_ns", "block_offset", "block_inner"];
 
 /** Where an entry lies, in the archive of a backup (its name, null for the own one). */
 export type EntryAt = Pick<
@@ -101,31 +107,49 @@ export class Regrouping implements Disposable {
   }
 
   /** Rows whose entries lie in the archive of this index, in its order, in batches. Throws IO. */
-  rows(archive: number): AsyncGenerator<RegroupedRow[]> {
-    return this.#select(`WHERE archive = ${archive} ORDER BY block_offset, block_inner`);
+  async *rows(archive: number): AsyncGenerator<PlacedRow[]> {
+    // Nothing more of them, so that a million can be sorted in memory.
+    const numbers = PLACED.map((name) => `${name}::DOUBLE`).join(", ");
+    const batches = this.#select(
+      `${AS_ENUM}, ${numbers}`,
+      `WHERE archive = ${archive}
+      ORDER BY block_offset, block_inner`,
+    );
+    for await (const [types, size, mode, mtime_s, mtime_ns, offset, inner, row, late] of batches) {
+      yield types.map((type, i) => ({
+        type: type as ManifestEntry["type"],
+        size: size[i] as number,
+        mode: mode[i] as number,
+        mtime_s: mtime_s[i] as number,
+        mtime_ns: mtime_ns[i] as number,
+        block_offset: offset[i] as number,
+        block_inner: inner[i] as number,
+        row: row[i] as number,
+        late: late[i] as boolean,
+      }));
+    }
   }
 
   /**
    * Those that are put anew: what recipes are for, then hard links, then directories, as a walk comes by
    * them. Throws IO.
    */
-  late(): AsyncGenerator<RegroupedRow[]> {
-    return this.#select(`WHERE kind IS NOT NULL
-      ORDER BY kind, CASE kind WHEN 2 THEN ${WALK_KEY} END, archive, block_offset, block_inner`);
+  async *late(): AsyncGenerator<(ManifestEntry & PlacedRow)[]> {
+    const batches = this.#select(
+      `${AS_NUMBERS}, stored_in`,
+      `WHERE kind IS NOT NULL
+      ORDER BY kind, CASE kind WHEN 2 THEN ${WALK_KEY} END, archive, block_offset, block_inner`,
+    );
+    for await (const columns of batches) {
+      const row = columns.at(-2)!;
+      yield toEntries(columns).map((entry, i) => ({ ...entry, row: row[i] as number, late: true }));
+    }
   }
 
-  async *#select(rest: string): AsyncGenerator<RegroupedRow[]> {
-    const query = `SELECT ${AS_NUMBERS}, stored_in, file_row_number::DOUBLE, kind IS NOT NULL
-      FROM m LEFT JOIN late ON n = file_row_number ${rest}`;
+  async *#select(columns: string, rest: string): AsyncGenerator<unknown[][]> {
     try {
-      for await (const columns of this.db.stream(query)) {
-        const [numbers, late] = columns.slice(-2);
-        yield toEntries(columns).map((entry, i) => ({
-          ...entry,
-          row: numbers[i] as number,
-          late: late[i] as boolean,
-        }));
-      }
+      yield* this.db.stream(`SELECT ${columns}, file_row_number::DOUBLE, kind IS NOT NULL
+        FROM m LEFT JOIN late ON n = file_row_number ${rest}`);
     } catch (error) {
       throw manifestError("read", this.parquetPath, error);
     }

@@ -12,6 +12,7 @@ import type { BackupRecord, ManifestEntry } from "../../../lib/core/model.ts";
 import { createBackup } from "../../../lib/operations/backup.ts";
 import { DEFAULT_REQUEST } from "../../../lib/operations/backup_plan.ts";
 import { rebuildCatalog } from "../../../lib/operations/catalog_rebuild.ts";
+import { consolidateBackup } from "../../../lib/operations/consolidate.ts";
 import { withCatalog } from "../../../lib/operations/context.ts";
 import { deleteBackup, whoNeeds } from "../../../lib/operations/delete.ts";
 import { allBackups, isRestorable } from "../../../lib/operations/list.ts";
@@ -62,13 +63,14 @@ class History implements AsyncDisposable {
   }
 
   async backup(kind: "full" | "incremental") {
-    await changeTree(this.dir, 12, this.#random);
+    this.#now += this.pick([0, 1, 3]) * DAY;
+    await changeTree(this.dir, 12, this.#random, this.seed % 2 === 0);
     const tree = await describeTree(this.dir);
     // What is there is old enough to be told from later changes.
     await new Promise((resolve) => setTimeout(resolve, 120));
     const { backup } = await createBackup(this.ctx, {
       ...DEFAULT_REQUEST,
-      ...{ kind, compression: this.pick(["gzip", "zstd"]), level: 1, verify: false },
+      ...{ kind, compression: this.pick(["gzip", "zstd", "none"]), level: 1, verify: false },
     });
     assert.equal(backup.status, "completed", this.label);
     this.trees.set(backup.backup_name, tree);
@@ -93,8 +95,24 @@ class History implements AsyncDisposable {
     }
   }
 
+  async consolidateSome() {
+    const chained = (await allBackups(this.ctx)).filter((one) => one.backup_type === "INCREMENTAL");
+    if (chained.length === 0) return;
+    const one = this.pick(chained);
+    this.done.push(`consolidate ${one.id}`);
+    const { backup } = await consolidateBackup(this.ctx, {
+      ...{
+        id: one.id,
+        compression: one.id % 2 === 0 ? "none" : null,
+        description: null,
+        verify: false,
+      },
+    });
+    assert.deepEqual([backup.status, backup.backup_type], ["completed", "FULL"], this.label);
+    this.trees.set(backup.backup_name, this.trees.get(one.backup_name)!);
+  }
+
   async pruneSome() {
-    this.#now += this.pick([1, 3, 20]) * DAY;
     const { removed } = await prune(this.ctx, { dry_run: false, force: true });
     this.done.push(`prune ${removed.join(",")}`);
   }
@@ -144,10 +162,10 @@ async function rowsOf({ backup_path }: BackupRecord): Promise<ManifestEntry[]> {
   return rows;
 }
 
-const SEEDS = Deno.env.get("DUCKBACK_SEEDS")?.split(",").map(Number) ?? [7];
+const SEEDS = Deno.env.get("DUCKBACK_SEEDS")?.split(",").map(Number) ?? [27];
 const STEPS = [
   ...["incremental", "incremental", "incremental", "full"] as const,
-  ...["delete", "delete", "prune"] as const,
+  ...["delete", "delete", "prune", "prune", "consolidate"] as const,
 ];
 
 for (const seed of SEEDS) {
@@ -155,8 +173,11 @@ for (const seed of SEEDS) {
     await using history = new History(seed);
     const { ctx } = history;
     await history.set({
-      "backup.keep_last": 2,
-      "backup.keep_daily": 2,
+      "backup.keep_last": 1,
+      "backup.keep_daily": 0,
+      "backup.keep_weekly": 0,
+      "backup.keep_monthly": 0,
+      "backup.keep_yearly": 0,
       "backup.retention_days": 2,
       "auto_backup_retention_days": 2,
     });
@@ -164,11 +185,11 @@ for (const seed of SEEDS) {
     for (const step of history.shuffled(STEPS)) {
       if (step === "delete") await history.deleteSome();
       else if (step === "prune") await history.pruneSome();
+      else if (step === "consolidate") await history.consolidateSome();
       else await history.backup(step);
       await history.checkChains();
     }
     // Something to build on, whatever was deleted last; then all is lost but the archives.
-    await history.backup("incremental");
     await history.backup("incremental");
     const before = await allBackups(ctx);
     const rows = await Promise.all(before.map(rowsOf));

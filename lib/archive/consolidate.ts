@@ -236,7 +236,7 @@ class Consolidation implements Disposable {
 /** True where the entry at a place is a recipe. Throws ARCHIVE_CORRUPT, ARCHIVE_MISSING, IO, INTERRUPTED. */
 export async function isRecipe(
   chain: ChainReader,
-  place: Pick<NumberedRow, "path" | "stored_in" | "block_offset" | "block_inner">,
+  place: Pick<NumberedRow, "stored_in" | "block_offset" | "block_inner">,
 ): Promise<boolean> {
   const { entry } = await readEntryBytes(chain, place);
   return entry.path.startsWith(RECIPES);

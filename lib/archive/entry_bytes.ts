@@ -16,10 +16,10 @@ export interface EntryBytes {
 /** Reads the headers that a row points to. Throws ARCHIVE_CORRUPT, ARCHIVE_MISSING, IO, INTERRUPTED. */
 export async function readEntryBytes(
   chain: ChainReader,
-  row: Pick<ManifestEntry, "stored_in" | "block_offset" | "block_inner" | "path">,
+  row: Pick<ManifestEntry, "stored_in" | "block_offset" | "block_inner">,
 ): Promise<EntryBytes> {
   const archive = chain.archiveOf(row);
-  const { block_offset: offset, block_inner: inner, path } = row;
+  const { block_offset: offset, block_inner: inner } = row;
   let entry = null as TarEntry | null;
   const parser = new TarParser(archive, {
     entry: (found) => void (entry ??= found),
@@ -32,7 +32,7 @@ export async function readEntryBytes(
   let block = await window.at(offset);
   for (let at = inner; entry === null;) {
     if (block === null) {
-      throw corrupt(archive, "the archive is cut short", { entry: path, offset, inner });
+      throw corrupt(archive, "the archive is cut short", { offset, inner });
     }
     const piece = block.bytes.slice(at, at + BLOCK);
     if (piece.length > 0) {

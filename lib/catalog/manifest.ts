@@ -64,7 +64,7 @@ export async function writeManifest(
  */
 export async function writeWhole(
   parquetPath: string,
-  fill: (partial: string, open: () => Promise<Database>) => Promise<void>,
+  fill: (partial: string, open: (memory_limit?: string) => Promise<Database>) => Promise<void>,
 ): Promise<void> {
   const partial = `${parquetPath}.partial`;
   let db: Database | undefined;
@@ -75,7 +75,7 @@ export async function writeWhole(
     await fill(
       `${literal(partial)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 20480,
         USE_TMP_FILE false)`,
-      async () => db = await openMemory(parquetPath),
+      async (memory_limit) => db = await openMemory(parquetPath, memory_limit),
     );
     fsyncPath(partial);
     Deno.renameSync(partial, parquetPath);
@@ -298,13 +298,16 @@ function restore(text: unknown, raw: unknown): string | null {
 }
 
 /** A database in memory: the catalogue is not touched, nor its lock needed. */
-export async function openMemory(parquetPath: string): Promise<Database> {
+export async function openMemory(
+  parquetPath: string,
+  memory_limit = "128MB",
+): Promise<Database> {
   const { Database } = await import("./duckdb.ts");
   return await Database.open(":memory:", {
     temp_directory: `${parquetPath}.tmp`,
     // One thread and small row groups: a million rows in 180 MB and hardly slower than with two.
     threads: 1,
-    memory_limit: "128MB",
+    memory_limit,
   });
 }
 

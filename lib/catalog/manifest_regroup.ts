@@ -24,14 +24,14 @@ export type PlacedRow =
 const PLACED = ["size", "mode", "mtime_s", "mtime_ns", "block_offset", "block_inner"];
 
 /** Where an entry lies, in the archive of a backup (its name, null for the own one). */
-export type EntryAt = Pick<
-  ManifestEntry,
-  "path" | "stored_in" | "block_offset" | "block_inner"
->;
+export type EntryAt = Pick<ManifestEntry, "stored_in" | "block_offset" | "block_inner">;
 
 /** The directory that a path is in: both as a walk sorts them, in hex; "" is the top of everything. */
 const parentOf = (key: string) =>
   `regexp_replace(${key}, '(^|00)((0[1-9A-F]|[1-9A-F][0-9A-F]))*$', '')`;
+
+/** What reads, compresses and writes blocks takes its share too. */
+const MODEST = "64MB";
 
 export class Regrouping implements Disposable {
   private constructor(
@@ -53,7 +53,7 @@ export class Regrouping implements Disposable {
     isRecipe: (entry: EntryAt) => Promise<boolean>,
     temp: string,
   ): Promise<Regrouping> {
-    const db = await openMemory(temp);
+    const db = await openMemory(temp, MODEST);
     try {
       await db.run(`CREATE TEMP VIEW m AS SELECT *, ${archiveOf(names)} AS archive
         FROM ${manifest(parquetPath, true)}`);
@@ -78,28 +78,26 @@ export class Regrouping implements Disposable {
   /** By halves: reading the headers of a few entries will do. */
   async #findRecipes(isRecipe: (entry: EntryAt) => Promise<boolean>): Promise<void> {
     const { db, names } = this;
-    await db.run(`CREATE TEMP TABLE files AS SELECT file_row_number AS n, archive, path, path_raw,
-        row_number() OVER (PARTITION BY archive ORDER BY block_offset, block_inner) - 1 AS place,
-        block_offset, block_inner
-      FROM m WHERE archive > 0 AND type = 'file'`);
-    for (let archive = 1; archive < names.length; archive++) {
-      const [{ count }] = await db.rows<{ count: number }>(
-        "SELECT count(*) AS count FROM files WHERE archive = $archive",
-        { archive },
-      );
-      let [first, end] = [0, count];
+    await db.run(`CREATE TEMP TABLE files AS
+      SELECT file_row_number AS n, archive, block_offset, block_inner
+      FROM m WHERE archive > 0 AND type = 'file' ORDER BY archive, block_offset, block_inner`);
+    const each = await db.rows<{ archive: number; first: number; count: number }>(
+      `SELECT archive, min(rowid) AS first, count(*) AS count FROM files GROUP BY archive`,
+    );
+    for (const { archive, first: begin, count } of each) {
+      const stored_in = names[archive];
+      let [first, end] = [begin, begin + count];
       while (first < end) {
         const middle = Math.floor((first + end) / 2);
-        const [at] = await db.rows<EntryAt>(
-          `SELECT path, block_offset, block_inner FROM files
-           WHERE archive = $archive AND place = $middle`,
-          { archive, middle },
+        const [at] = await db.rows<Pick<EntryAt, "block_offset" | "block_inner">>(
+          "SELECT block_offset, block_inner FROM files WHERE rowid = $middle",
+          { middle },
         );
-        if (await isRecipe({ ...at, stored_in: names[archive] })) end = middle;
+        if (await isRecipe({ ...at, stored_in })) end = middle;
         else first = middle + 1;
       }
       await db.run(
-        `INSERT INTO late SELECT n, 0 FROM files WHERE archive = $archive AND place >= $first`,
+        "INSERT INTO late SELECT n, 0 FROM files WHERE archive = $archive AND rowid >= $first",
         { archive, first },
       );
     }
@@ -194,16 +192,23 @@ export async function writeRegrouped(
   to: string,
   name: string,
 ): Promise<void> {
-  const columns = COLUMNS.map(([column]) => column.startsWith("block_") ? `p.${column}` : column);
+  const columns = COLUMNS.map(([column]) => {
+    if (column === "block_inner") return "p.block_inner";
+    return column === "block_offset" ? `${OFFSET} AS block_offset` : column;
+  });
   await writeWhole(to, async (partial, open) => {
-    const db = await open();
-    await db.run(`CREATE TEMP TABLE places AS SELECT * FROM
-      ${numbersIn(places, ["n", "block_offset", "block_inner"])}`);
+    const db = await open("96MB");
+    // Side by side: a join of another kind holds a million rows that the sort needs the memory of.
+    await db.run(`CREATE TEMP TABLE places AS
+      SELECT * FROM ${numbersIn(places, ["n", "block_offset", "block_inner"])} ORDER BY n`);
     await db.run(`COPY (SELECT ${columns.join(", ")}, ${literal(name)} AS stored_in
-      FROM ${manifest(parquetPath, true)} m JOIN places p ON p.n = m.file_row_number
+      FROM (SELECT * FROM ${manifest(parquetPath, true)}) m POSITIONAL JOIN places p
       ORDER BY p.block_offset, p.block_inner) TO ${partial}`);
   });
 }
+
+const OFFSET =
+  "if(p.n = m.file_row_number, p.block_offset, error('the places are not those of its rows'))";
 
 function archiveOf(names: readonly string[]): string {
   const cases = names.map((name, i) => `WHEN ${literal(name)} THEN ${i}`);

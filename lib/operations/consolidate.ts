@@ -8,6 +8,7 @@ import { dirname } from "node:path";
 import { ChainReader } from "../archive/chain_reader.ts";
 import { consolidate, type Consolidated, isRecipe } from "../archive/consolidate.ts";
 import { asDuckbackError, DuckbackError } from "../core/errors.ts";
+import { collectGarbage } from "../core/memory.ts";
 import type { BackupRecord } from "../core/model.ts";
 import type { Regrouping } from "../catalog/manifest_regroup.ts";
 import { manifestPath, manifestRowsPath, partialPath } from "../repository/naming.ts";
@@ -106,6 +107,7 @@ async function writeArchive(
     running.noteArchive(found);
     phase(ctx, "finish", "Finishing the archive");
     await settle(ctx, running, archive, async () => {
+      collectGarbage();
       const { writeRegrouped } = await import("../catalog/manifest_regroup.ts");
       const to = manifestPath(plan.path);
       await writeRegrouped(plan.manifest, places.path, to, plan.name);

@@ -55,10 +55,16 @@ async function build(path: string, pending: Migration[], open: OpenDatabase): Pr
   const next = workPath(path);
   let current = pending[0];
   try {
-    if (exists(path)) Deno.copyFileSync(path, next);
+    const fresh = !exists(path);
+    if (!fresh) Deno.copyFileSync(path, next);
     const db = await open(next);
     try {
-      for (current of pending) await apply(db, current);
+      // Of a new file in one transaction, in half the time: there are no rows that could stand in the way.
+      for (const some of fresh ? [pending] : pending.map((one) => [one])) {
+        await db.run("BEGIN");
+        for (current of some) await apply(db, current);
+        await db.run("COMMIT");
+      }
       await db.run("CHECKPOINT");
     } finally {
       db.close();
@@ -76,8 +82,8 @@ async function build(path: string, pending: Migration[], open: OpenDatabase): Pr
   }
 }
 
+/** Within a transaction. */
 async function apply(db: Database, migration: Migration): Promise<void> {
-  await db.run("BEGIN");
   await db.run(`CREATE TABLE IF NOT EXISTS schema_migrations (
     version      INTEGER PRIMARY KEY,
     name         VARCHAR NOT NULL,
@@ -96,7 +102,6 @@ async function apply(db: Database, migration: Migration): Promise<void> {
       tool_version: VERSION,
     },
   );
-  await db.run("COMMIT");
 }
 
 async function readApplied(path: string, db: Database): Promise<Applied[]> {

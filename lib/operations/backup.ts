@@ -57,8 +57,9 @@ export interface BackupOutcome {
 }
 
 /** Makes a backup of the stack the context names. */
-export function createBackup(ctx: Context, request: BackupRequest): Promise<BackupOutcome> {
-  return announced(ctx, (begins) => makeBackup(ctx, request, begins));
+export async function createBackup(ctx: Context, request: BackupRequest): Promise<BackupOutcome> {
+  await using _catalog = keepingCatalog(ctx);
+  return await announced(ctx, (begins) => makeBackup(ctx, request, begins));
 }
 
 async function makeBackup(
@@ -66,7 +67,6 @@ async function makeBackup(
   request: BackupRequest,
   begins: (plan: BackupPlan) => Promise<void>,
 ): Promise<BackupOutcome> {
-  await using _catalog = keepingCatalog(ctx);
   using _lock = await beginExclusive(ctx);
   const action = {
     type: "backup",

@@ -40,21 +40,26 @@ export async function withCatalog<T>(
   ctx: Context,
   use: (catalog: Catalog) => Promise<T>,
 ): Promise<T> {
-  const lingering = kept.get(ctx);
+  const lingering = kept.get(ctx.home);
   if (lingering) return await lingering.use(use);
   await using catalog = await open(ctx);
   return await use(catalog);
 }
 
-const kept = new WeakMap<Context, LingeringCatalog>();
+/** By home and not by context: a copy of one (for another stack, say) would wait for the first. */
+const kept = new WeakMap<Home, LingeringCatalog>();
 
-/** Until disposed, uses of the catalogue that follow one another at once share one opening. */
+/**
+ * Until disposed, uses of the catalogue that follow one another at once share one opening. Within another
+ * one it is that.
+ */
 export function keepingCatalog(ctx: Context): AsyncDisposable {
+  if (kept.has(ctx.home)) return { [Symbol.asyncDispose]: () => Promise.resolve() };
   const lingering = new LingeringCatalog(() => open(ctx));
-  kept.set(ctx, lingering);
+  kept.set(ctx.home, lingering);
   return {
     async [Symbol.asyncDispose]() {
-      kept.delete(ctx);
+      kept.delete(ctx.home);
       await lingering[Symbol.asyncDispose]();
     },
   };

@@ -1,5 +1,5 @@
 /**
- * `scripts/deno task bench [--quick] [--corpus NAME]... [--rounds N] [--dir DIR] [--binary FILE]`:
+ * `scripts/deno task bench [--quick] [--corpus NAME]... [--job NAME]... [--rounds N] [--dir DIR] [--binary FILE]`:
  * measures dist/duckback against its peers. A whole run (all corpora) writes docs/benchmarks.md.
  */
 import { join } from "node:path";
@@ -31,6 +31,7 @@ async function main(): Promise<number> {
     options: {
       quick: { type: "boolean", default: false },
       corpus: { type: "string", multiple: true },
+      job: { type: "string", multiple: true, default: ["gzip", "zstd", "restore"] },
       rounds: { type: "string", default: "3" },
       dir: { type: "string" },
       binary: { type: "string", default: join(PROJECT, "dist/duckback") },
@@ -47,10 +48,11 @@ async function main(): Promise<number> {
   await run([values.binary, "version"]); // else there is nothing to measure
   const dir = values.dir ?? await Deno.makeTempDir({ prefix: "duckback-bench-" });
   try {
-    const results = await bench(values.binary, wanted, rounds, values.quick, dir);
+    const { binary, job: jobs, quick } = values;
+    const results = await bench(binary, { wanted, jobs, rounds, quick }, dir);
     const text = markdown(results);
     console.log(text);
-    if (values.corpus === undefined && !values.quick) {
+    if (values.corpus === undefined && values.job.length === 3 && !values.quick) {
       await Deno.mkdir(join(PROJECT, "docs"), { recursive: true });
       await Deno.writeTextFile(join(PROJECT, "docs/benchmarks.md"), text);
     }
@@ -61,11 +63,17 @@ async function main(): Promise<number> {
   }
 }
 
+interface Choice {
+  wanted: string[];
+  /** Of the full backups' corpora. */
+  jobs: string[];
+  rounds: number;
+  quick: boolean;
+}
+
 async function bench(
   binary: string,
-  wanted: string[],
-  rounds: number,
-  quick: boolean,
+  { wanted, jobs: chosen, rounds, quick }: Choice,
   dir: string,
 ): Promise<Results> {
   const absent = new Set<string>();
@@ -82,7 +90,7 @@ async function bench(
       ["zstd", zstdBackups(binary)],
       ["restore", restores(binary)],
     ];
-    for (const [job, contenders] of all) {
+    for (const [job, contenders] of all.filter(([job]) => chosen.includes(job))) {
       const title = `${corpus.name}: ${job}`;
       const keep = job === "restore";
       found.set(

@@ -170,6 +170,16 @@ function incompleteness(warnings: Warning[]): string[] {
   return [`${missing[0].path}: ${missing[0].message}${more}`];
 }
 
+/** Of a row whose archive nobody has read back yet. */
+export const NOT_PROVED = {
+  verify_status: null,
+  verified_at: null,
+  verify_level: null,
+  drill_status: null,
+  drilled_at: null,
+  drill_seconds: null,
+} as const;
+
 /** Writes the row `running`, before anything is touched. */
 export async function beginRecord(
   ctx: Context,
@@ -205,12 +215,7 @@ export async function beginRecord(
     source_bytes: null,
     error_message: null,
     warnings: [...plan.warnings],
-    verify_status: null,
-    verified_at: null,
-    verify_level: null,
-    drill_status: null,
-    drilled_at: null,
-    drill_seconds: null,
+    ...NOT_PROVED,
     pinned: false,
     suspicion: null,
     suspicion_cleared_at: null,

@@ -8,6 +8,7 @@ import { VERSION } from "../core/version.ts";
 import type { NewBackup } from "../catalog/types.ts";
 import * as posix from "../posix/mod.ts";
 import { DEFAULT_REQUEST } from "./backup_plan.ts";
+import { NOT_PROVED } from "./backup_record.ts";
 import { type Chain, chainOf } from "./chain.ts";
 import type { Context } from "./context.ts";
 import { requireManifest } from "./extract_backup.ts";
@@ -164,12 +165,7 @@ export function newRecord(
     source_bytes: null,
     error_message: null,
     warnings: record.warnings,
-    verify_status: null,
-    verified_at: null,
-    verify_level: null,
-    drill_status: null,
-    drilled_at: null,
-    drill_seconds: null,
+    ...NOT_PROVED,
     pinned: false,
     suspicion: suspicious ? record.suspicion : null,
     suspicion_cleared_at: null,

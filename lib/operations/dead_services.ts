@@ -73,7 +73,8 @@ async function engineFor(ctx: Context, journal: JournalFile, plan: QuiescePlan):
 
 function sayStarted(ctx: Context, data: Journal, plan: QuiescePlan, missing: string[]) {
   const items = plan.items.filter(({ name }) => !missing.includes(name));
-  const running = items.length > 0 ? ` ${names({ ...plan, items })} run again.` : "";
+  const verb = items.length === 1 ? "runs" : "run";
+  const running = items.length > 0 ? ` ${names({ ...plan, items })} ${verb} again.` : "";
   note(ctx, `"${data.operation}" of ${data.started_at} had died:${running || " nothing is left."}`);
   if (missing.length === 0) return;
   note(ctx, `${list(missing)} of stack "${data.stack}" ran before and exist no more.`, "warning");

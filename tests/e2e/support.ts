@@ -91,7 +91,15 @@ export class Place implements AsyncDisposable {
     for (const child of this.#started) child.kill("SIGKILL");
     await new Deno.Command("chattr", { args: ["-R", "-i", this.dir], stderr: "null" }).output()
       .catch(() => {});
-    await Deno.remove(this.dir, { recursive: true });
+    // A container of the test's may still write there: a file that appears while the tree goes.
+    for (let left = 20;; left--) {
+      try {
+        return await Deno.remove(this.dir, { recursive: true });
+      } catch (error) {
+        if (left === 0 || !String(error).includes("os error 39")) throw error;
+        await new Promise((resolve) => setTimeout(resolve, 250));
+      }
+    }
   }
 }
 

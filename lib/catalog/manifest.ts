@@ -6,6 +6,7 @@ import { decodePath, isUtf8, printable } from "../core/paths.ts";
 import type { Database } from "./duckdb.ts";
 import { failureKind, firstLine } from "./failure.ts";
 import { fsyncPath, parentOf, removeIfThere } from "./files.ts";
+import { openDatabase } from "./load_duckdb.ts";
 import { COLUMNS } from "./manifest_line.ts";
 
 export { amendManifestLine, manifestLine } from "./manifest_line.ts";
@@ -302,8 +303,7 @@ export async function openMemory(
   parquetPath: string,
   memory_limit = "128MB",
 ): Promise<Database> {
-  const { Database } = await import("./duckdb.ts");
-  return await Database.open(":memory:", {
+  return await openDatabase(":memory:", {
     temp_directory: `${parquetPath}.tmp`,
     // One thread and small row groups: a million rows in 180 MB and hardly slower than with two.
     threads: 1,

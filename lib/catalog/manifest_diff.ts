@@ -1,6 +1,7 @@
 /** How far the trees of two backups differ, by their manifests. */
 import { DuckbackError } from "../core/errors.ts";
-import { Database } from "./duckdb.ts";
+import type { Database } from "./duckdb.ts";
+import { openDatabase } from "./load_duckdb.ts";
 import { fileLiteral } from "./manifest.ts";
 
 /** Entries that are not the same in both, directories apart, and their bytes where they are bigger. */
@@ -17,7 +18,7 @@ export class ManifestDiff implements Disposable {
 
   static async open(temp_directory: string): Promise<ManifestDiff> {
     return new ManifestDiff(
-      await Database.open(":memory:", { temp_directory, threads: 1, memory_limit: "128MB" }),
+      await openDatabase(":memory:", { temp_directory, threads: 1, memory_limit: "128MB" }),
     );
   }
 

@@ -3,7 +3,8 @@
  * is needed. One that is missing or broken is left out and named, never a failure of the whole.
  */
 import { asDuckbackError, DuckbackError, throwIfAborted } from "../core/errors.ts";
-import { Database, type DatabaseOptions } from "./duckdb.ts";
+import type { Database, DatabaseOptions } from "./duckdb.ts";
+import { openDatabase } from "./load_duckdb.ts";
 import { failureKind, firstLine } from "./failure.ts";
 import { fileLiteral, literal } from "./manifest.ts";
 
@@ -93,7 +94,7 @@ export class ManifestSet implements Disposable {
     { signal, ...options }: SetOptions,
   ): Promise<ManifestSet> {
     const threads = Math.min(8, Math.max(2, navigator.hardwareConcurrency));
-    const db = await Database.open(":memory:", { threads, ...options });
+    const db = await openDatabase(":memory:", { threads, ...options });
     const set = new ManifestSet(db, manifests, signal);
     try {
       set.#leaveOut((path) => Deno.statSync(path));

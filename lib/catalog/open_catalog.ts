@@ -13,6 +13,7 @@ import {
   openError,
 } from "./failure.ts";
 import { parentOf } from "./files.ts";
+import { openDatabase } from "./load_duckdb.ts";
 import { acquireLock, pause, type WaitOptions } from "./lock.ts";
 import { knownMigrations, type Migration } from "./migrations.ts";
 import { openMigrated } from "./migrate.ts";
@@ -124,11 +125,9 @@ async function openPatiently(
   read_only: boolean,
   wait: WaitOptions,
 ): Promise<Database> {
-  // Loaded here and not above: it takes a while, and not every command needs it.
-  const { Database } = await import("./duckdb.ts");
   for (let attempt = 0;; attempt++) {
     try {
-      return await Database.open(path, { temp_directory: `${path}.tmp`, read_only });
+      return await openDatabase(path, { temp_directory: `${path}.tmp`, read_only });
     } catch (error) {
       if (failureKind(error) !== "locked") throw openError(path, error);
       const holder = holderFromMessage(error);

@@ -1,6 +1,13 @@
 /** How backups look to people. */
 import type { BackupRecord, SkippedMount } from "../core/model.ts";
-import { count, formatAge, formatBytes, formatDuration, formatLocalTime } from "../core/units.ts";
+import {
+  count,
+  formatAge,
+  formatBytes,
+  formatDuration,
+  formatLocalTime,
+  grouped,
+} from "../core/units.ts";
 import type { BackupOutcome } from "../operations/backup.ts";
 import type { BackupPlan } from "../operations/backup_plan.ts";
 import type { ListedBackup } from "../operations/list.ts";
@@ -135,7 +142,7 @@ export function listLines(backups: ListedBackup[], now: Date, style: Style): str
       backup.backup_type,
       cell(backup.source_version),
       backup.backup_size === null ? "-" : formatBytes(backup.backup_size),
-      backup.file_count === null ? "-" : backup.file_count.toLocaleString("en-US"),
+      backup.file_count === null ? "-" : grouped(backup.file_count),
       statusText(backup, style),
       verifiedText(backup),
       keptText(backup),

@@ -1,6 +1,6 @@
 /** How the answer of `diff` looks. */
 import type { DiffKind, DiffRow } from "../catalog/tree_diff.ts";
-import { count, formatBytes } from "../core/units.ts";
+import { count, formatBytes, grouped } from "../core/units.ts";
 import type { DiffOutcome, DiffSide } from "../operations/diff.ts";
 import { jsonText } from "./session.ts";
 import type { Style } from "./style.ts";
@@ -31,7 +31,7 @@ export function diffLines(
   const more = total - rows.length;
   return [
     ...rows.map((row) => paint[row.change](`${SIGNS[row.change]}  ${rowText(row)}`)),
-    ...(more > 0 ? [`... and ${more.toLocaleString("en-US")} more: --limit ${total}`] : []),
+    ...(more > 0 ? [`... and ${grouped(more)} more: --limit ${total}`] : []),
     "",
     ...table(
       [
@@ -43,14 +43,14 @@ export function diffLines(
       ],
       directories.map((one) => [
         cell(one.directory),
-        ...KINDS.map((kind) => one[kind].toLocaleString("en-US")),
+        ...KINDS.map((kind) => grouped(one[kind])),
         ...[one.added_bytes, one.removed_bytes, one.changed_bytes].map(formatBytes),
       ]),
       style.bold,
     ),
     "",
     `From ${named(from)} to ${named(to)}: ` +
-    KINDS.map((kind) => `${totals[kind].entries.toLocaleString("en-US")} ${kind}`).join(", ") +
+    KINDS.map((kind) => `${grouped(totals[kind].entries)} ${kind}`).join(", ") +
     `; ${count(totals.same.entries, "entry", "entries")} the same.`,
     ...warnings,
   ];
@@ -75,7 +75,7 @@ function rowText({ change, path, from, type, size, size_before, what }: DiffRow)
 function sizesText(before: number, now: number): string {
   const rounded = [before, now].map(formatBytes);
   if (rounded[0] !== rounded[1]) return rounded.join(" -> ");
-  return `${[before, now].map((n) => n.toLocaleString("en-US")).join(" -> ")} B`;
+  return `${[before, now].map((n) => grouped(n)).join(" -> ")} B`;
 }
 
 function bytes(size: number | null): string {

@@ -1,6 +1,6 @@
 /** How the answers of `find` and `history` look. */
 import type { FoundVersion, PathState } from "../catalog/entry_search.ts";
-import { count, formatBytes, formatLocalTime } from "../core/units.ts";
+import { count, formatBytes, formatLocalTime, grouped } from "../core/units.ts";
 import type { FindOutcome } from "../operations/find.ts";
 import type { HistoryOutcome } from "../operations/history.ts";
 import type { Stretch } from "../operations/timeline.ts";
@@ -73,7 +73,7 @@ export function findLines(
     style.bold,
   );
   const more = total - rows.length;
-  if (more > 0) lines.push(`... and ${more.toLocaleString("en-US")} more: --limit ${total}`);
+  if (more > 0) lines.push(`... and ${grouped(more)} more: --limit ${total}`);
   return lines;
 }
 

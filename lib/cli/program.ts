@@ -1,5 +1,6 @@
 /** The commands of duckback, put together; each group of them is one file beside this one. */
 import { Command, CommanderError } from "./commander.ts";
+import { expectDatabase } from "../catalog/load_duckdb.ts";
 import { DuckbackError } from "../core/errors.ts";
 import { VERSION } from "../core/version.ts";
 import { collect, examples, oneOf } from "./options.ts";
@@ -32,6 +33,9 @@ Examples:
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 incomplete, 4 refused (services run),
 10 no such backup or stack, 11 locked by another run, 12 archive corrupt or missing,
 13 Docker not reachable, 130 interrupted.`;
+
+/** Commands that never open the catalogue, the daemon in its own process. */
+const WITHOUT_CATALOG = ["version", "daemon"];
 
 /** Runs one command line; returns the process's exit code. Throws nothing. */
 export async function run(args: string[], terminal: Terminal): Promise<number> {
@@ -77,8 +81,9 @@ function build(session: Session): Command {
     writeOut: (text) => session.terminal.out(text),
     writeErr: () => {}, // told once, by usage()
   });
-  program.hook("preAction", (root) => {
+  program.hook("preAction", (root, action) => {
     session.globals = root.opts();
+    if (!WITHOUT_CATALOG.includes(action.name())) expectDatabase();
   });
   addStack(program as unknown as Command, session);
   addBackup(program as unknown as Command, session);

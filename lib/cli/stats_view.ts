@@ -1,5 +1,5 @@
 /** How the answer of `stats` looks. */
-import { count, formatBytes, formatLocalTime } from "../core/units.ts";
+import { count, formatBytes, formatLocalTime, grouped } from "../core/units.ts";
 import type { StatsOutcome } from "../operations/stats.ts";
 import { bar, roomBeside } from "./chart.ts";
 import type { Style } from "./style.ts";
@@ -71,7 +71,7 @@ function growth({ growth }: StatsOutcome): Chart {
       String(row.id),
       formatLocalTime(row.created_at),
       row.backup_type,
-      row.file_count?.toLocaleString("en-US") ?? "-",
+      row.file_count == null ? "-" : grouped(row.file_count),
       row.backup_size === null ? "-" : formatBytes(row.backup_size),
       row.source_bytes === null ? "-" : formatBytes(row.source_bytes),
     ]),
@@ -87,9 +87,9 @@ function churn({ churn }: StatsOutcome): Chart {
     columns: ["DIRECTORY<", "FILES", "BYTES", "NEW CONTENTS", "NEW BYTES"],
     rows: shown.map((row) => [
       cell(row.directory),
-      row.files.toLocaleString("en-US"),
+      grouped(row.files),
       formatBytes(row.bytes),
-      row.new_contents.toLocaleString("en-US"),
+      grouped(row.new_contents),
       formatBytes(row.new_bytes),
     ]),
     values: shown.map((row) => row.new_bytes),
@@ -126,7 +126,7 @@ function compression({ compression }: StatsOutcome): Chart {
     columns: ["EXTENSION<", "FILES", "BYTES", "RATIO", "COMPRESSED"],
     rows: shown.map((row) => [
       row.extension === "" ? "(none)" : `.${cell(row.extension)}`,
-      row.files.toLocaleString("en-US"),
+      grouped(row.files),
       formatBytes(row.bytes),
       row.bytes === 0
         ? "-"

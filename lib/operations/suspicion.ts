@@ -7,7 +7,7 @@
  */
 import type { TreeFacts } from "../catalog/tree_change.ts";
 import type { Suspicion } from "../core/model.ts";
-import { count, formatBytes } from "../core/units.ts";
+import { count, formatBytes, grouped } from "../core/units.ts";
 
 /** Some changed files, compressed as they are now and as they were. */
 export interface CompressionFacts {
@@ -41,7 +41,7 @@ export function suspicionOf({ before, now, lost, compression }: SuspicionFacts):
     found.push({ code: "SHRUNK", message: `it is less than half as large as before: ${sizes}` });
   }
   if (lost > before.files / 3) {
-    const share = `${lost.toLocaleString("en-US")} of ${count(before.files, "file")}`;
+    const share = `${grouped(lost)} of ${count(before.files, "file")}`;
     found.push({ code: "FILES_LOST", message: `${share} are gone, name and content` });
   }
   if (compression !== null && turnedAtOnce(compression, now)) {

@@ -169,6 +169,7 @@ function verifiedText({ verify_status, drill_status, drill_seconds }: BackupReco
 /** Status of a backup, or of its file where that is worse. */
 export function statusText(backup: ListedBackup, style: Style): string {
   if (backup.status === "failed") return style.red("failed");
+  if (backup.died) return style.red("died");
   if (backup.status === "running") return style.cyan("running");
   if (backup.backup_path === "-") return "streamed";
   if (!backup.file_exists) return style.red("file missing");

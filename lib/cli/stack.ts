@@ -41,13 +41,14 @@ export function addStack(program: Command, session: Session) {
     .description("stack, services, last backup, problems")
     .addHelpText(
       "after",
-      "\nExit code 1: the last good backup is too long ago (notify.overdue_hours)." +
+      "\nExit code 1: the last good backup is too long ago (notify.overdue_hours), or a run died and left " +
+        "something to mend." +
         examples("duckback status", "duckback status --stack shop --json"),
     )
     .action(async () => {
       const { status } = await import("../operations/stack_status.ts");
       const found = await status(session.context("status"));
-      const code = found.overdue ? EXIT_CODES.FAILED : 0;
+      const code = found.overdue || found.died ? EXIT_CODES.FAILED : 0;
       session.result({ success: true, ...found }, () => statusLines(session, found), code);
     });
   program.command("recover")

@@ -1,6 +1,7 @@
 /** Questions to the catalogue: which backups are there, and what is one of them. */
 import { DuckbackError } from "../core/errors.ts";
 import type { BackupRecord } from "../core/model.ts";
+import { lockHolder } from "../repository/lock.ts";
 import { exists } from "../repository/pending_archive.ts";
 import { readSidecar } from "../repository/sidecar.ts";
 import { chainProblem } from "./chain.ts";
@@ -12,13 +13,29 @@ export type ListedBackup = BackupRecord & {
   file_exists: boolean;
   /** Of an incremental backup: what is wrong with one that it needs; missing where nothing is. */
   chain_problem?: string;
+  /** Still `running` in the catalogue, but no run goes on in this home: `recover` settles it. */
+  died?: true;
 };
 
 /** All backups of `--stack` (or of all stacks), newest first. */
 export async function listBackups(ctx: Context): Promise<ListedBackup[]> {
-  const filter = ctx.stack === null ? {} : { stack: ctx.stack };
+  return await listOf(ctx, ctx.stack === null ? {} : { stack: ctx.stack });
+}
+
+async function listOf(ctx: Context, filter: { stack?: string }): Promise<ListedBackup[]> {
+  const idle = isIdle(ctx);
   const records = await withCatalog(ctx, (catalog) => catalog.backups.list(filter));
-  return withChains(records);
+  return markDead(ctx, idle, withChains(records));
+}
+
+function isIdle(ctx: Context): boolean {
+  return lockHolder(ctx.home.lock) === null;
+}
+
+/** `idle` is from before the records were read: a run may have begun or ended since. */
+function markDead(ctx: Context, idle: boolean, listed: ListedBackup[]): ListedBackup[] {
+  if (!idle || !listed.some(({ status }) => status === "running") || !isIdle(ctx)) return listed;
+  return listed.map((one) => one.status === "running" ? { ...one, died: true } : one);
 }
 
 /** `records` are all of their stacks. */
@@ -32,11 +49,12 @@ export function withChains(records: BackupRecord[]): ListedBackup[] {
 
 /** All backups of all stacks, newest first. */
 export async function allBackups(ctx: Context): Promise<ListedBackup[]> {
-  return withChains(await withCatalog(ctx, (catalog) => catalog.backups.list()));
+  return await listOf(ctx, {});
 }
 
 /** One backup; raises NO_SUCH_BACKUP. */
 export async function findBackup(ctx: Context, id: number): Promise<ListedBackup> {
+  const idle = isIdle(ctx);
   const record = await withCatalog(ctx, (catalog) => catalog.backups.get(id));
   if (!record) {
     throw new DuckbackError(
@@ -47,9 +65,8 @@ export async function findBackup(ctx: Context, id: number): Promise<ListedBackup
       },
     );
   }
-  if (record.backup_type !== "INCREMENTAL") return asListed(record);
-  const all = await withCatalog(ctx, ({ backups }) => backups.list({ stack: record.stack }));
-  return withChains(all).find((other) => other.id === id)!;
+  if (record.backup_type !== "INCREMENTAL") return markDead(ctx, idle, [asListed(record)])[0];
+  return (await listOf(ctx, { stack: record.stack })).find((other) => other.id === id)!;
 }
 
 /** A row still `running` whose archive and sidecar are complete is shown as what it has become. */

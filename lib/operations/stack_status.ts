@@ -94,6 +94,8 @@ export interface StatusOutcome {
   problems: string[];
   /** Set where the last good backup is too long ago; a problem too. */
   overdue: Overdue | null;
+  /** True where a run died and left something to mend, services that are down perhaps; a problem too. */
+  died: boolean;
   /** What holds the home's lock, if anything. */
   running: string | null;
   notes: string[];
@@ -107,6 +109,7 @@ export async function status(ctx: Context): Promise<StatusOutcome> {
   const last = backups.find(isRestorable) ?? null;
   const holder = lockHolder(ctx.home.lock);
   const [overdue = null] = await overdueStacks(ctx, stack.name);
+  const died = holder === null && listJournals(ctx.home).length > 0;
   return {
     stack: stackView(found),
     services: views(stack),
@@ -116,9 +119,10 @@ export async function status(ctx: Context): Promise<StatusOutcome> {
     problems: [
       ...(overdue ? [`${overdue.text}.`] : []),
       ...await goneDirectory(ctx),
-      ...problems(ctx, found, backups, last, holder !== null),
+      ...problems(ctx, found, backups, last, died),
     ],
     overdue,
+    died,
     running: holder && `${holder.operation} (pid ${holder.pid}, since ${holder.since})`,
     notes: notesOf({ ...found, docker_error: null }, { fatal: false }),
   };
@@ -148,12 +152,12 @@ function problems(
   { stack, docker_error }: FoundStack,
   backups: ListedBackup[],
   last: ListedBackup | null,
-  busy: boolean,
+  died: boolean,
 ): string[] {
   const found: string[] = [];
   if (docker_error && stack.services.length > 0) found.push(docker_error.message);
   found.push(...labelNotes(stack.labels, { fatal: true }));
-  if (!busy && listJournals(ctx.home).length > 0) {
+  if (died) {
     found.push("A run died and left something to mend: run `duckback recover`.");
   }
   for (const path of listAside(ctx.home)) {

@@ -296,6 +296,17 @@ Deno.test("kill -9 at each step of a backup, and an engine that is away at the r
   for (const one of done) if (one.status === "rejected") throw one.reason;
 });
 
+/** What only looks says so, too. */
+async function saysItDied({ place, at }: Scene) {
+  const status = await place.run(["status", "--json"], at);
+  assert.equal(status.code, 1, status.stderr);
+  assert.equal(status.json.died, true);
+  assert.match(status.json.problems.join(), /run died .*duckback recover/);
+  const { json } = await place.ok(["backup", "list", "--json"], at);
+  assert.deepEqual([json.backups[0].status, json.backups[0].died], ["running", true]);
+  assert.match((await place.ok(["backup", "list"], at)).stdout, / died /);
+}
+
 /** The next command, or `recover`, restores it. */
 async function killedAtEachStep() {
   await using scene = await Scene.create({ big_bytes: 30_000_000, web_replicas: 2 });
@@ -314,6 +325,7 @@ async function killedAtEachStep() {
       assert.notEqual((await run.end()).code, 0, label);
       scene.proxy.clear();
       assert.equal(await scene.up(), moment.up, label);
+      if (moment.name === "between two stops" && mend[0] === "recover") await saysItDied(scene);
       const done = await place.ok(mend, scene.at);
       await scene.assertAsBefore(label, moment);
       const row = await scene.assertClean(label);

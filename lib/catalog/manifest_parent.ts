@@ -1,4 +1,5 @@
 /** The manifest of the backup that an incremental one is made against, as the archive's making reads it. */
+import { throwIfAborted } from "../core/errors.ts";
 import type { ManifestEntry, Source } from "../core/model.ts";
 import {
   entriesOf,
@@ -15,18 +16,22 @@ import { removeIfThere } from "./files.ts";
 /**
  * Writes the rows of a manifest to a private file, as lib/archive/row_log.ts reads them: in the order in
  * which a walk of `sources` comes by them. False where an earlier version wrote the manifest, which does
- * not say enough. Throws DISK_FULL, IO.
+ * not say enough. Throws DISK_FULL, IO, INTERRUPTED.
  */
 export async function exportRows(
   parquetPath: string,
   sources: readonly Source[],
   path: string,
+  signal?: AbortSignal,
 ): Promise<boolean> {
   let db: Database | undefined;
+  const interrupt = () => db?.interrupt();
+  signal?.addEventListener("abort", interrupt);
   try {
     removeIfThere(path);
     Deno.writeFileSync(path, new Uint8Array(), { mode: 0o600, createNew: true });
     db = await openMemory(parquetPath);
+    throwIfAborted(signal);
     const from = `read_parquet(${fileLiteral(parquetPath)}, hive_partitioning = false,
       file_row_number = true)`;
     await db.run(
@@ -40,9 +45,11 @@ export async function exportRows(
     return true;
   } catch (error) {
     removeIfThere(path);
+    throwIfAborted(signal);
     if ((error as Error).message.includes('"ctime_s"')) return false;
     throw manifestError("read", parquetPath, error);
   } finally {
+    signal?.removeEventListener("abort", interrupt);
     db?.close();
   }
 }

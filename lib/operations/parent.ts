@@ -57,7 +57,7 @@ export async function openParent(ctx: Context, plan: BackupPlan): Promise<Parent
   const rows_path = parentRowsPath(plan.path);
   const manifest = manifestPath(plan.parent.backup_path);
   const { exportRows, rowsAt } = await import("../catalog/manifest_parent.ts");
-  if (await exportRows(manifest, plan.sources, rows_path)) {
+  if (await exportRows(manifest, plan.sources, rows_path, ctx.signal)) {
     const name = plan.parent.backup_name;
     return { name, archives, rows_path, entries: (rows) => rowsAt(manifest, rows) };
   }

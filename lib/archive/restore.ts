@@ -1,13 +1,14 @@
 /** The entries of an archive becoming files, as they are handed over in the archive's order. */
 import { DuckbackError } from "../core/errors.ts";
-import { closeQuietly, skip, syncFileSystem, truncate, writeAll } from "../posix/files.ts";
+import { closeQuietly, syncFileSystem, truncate, writeAt } from "../posix/files.ts";
 import { ELOOP, ENOTDIR } from "../posix/libc.ts";
 import { effectiveIds } from "../posix/names.ts";
-import { PosixError } from "../posix/posix_error.ts";
+import { describeErrno, PosixError } from "../posix/posix_error.ts";
 import { fstat } from "../posix/stat.ts";
 import { corrupt } from "./corrupt.ts";
 import { DirectoryLog } from "./directory_log.ts";
 import type { ExtractOptions, ExtractReport } from "./extract.ts";
+import { FileWriter } from "./file_writer.ts";
 import { FlushEach } from "./flush_each.ts";
 import { NotRestored } from "./not_restored.ts";
 import { Overwriting } from "./overwrite.ts";
@@ -23,8 +24,12 @@ interface Output {
   entry: TarEntry;
   places: Place[];
   fds: number[];
-  /** Zeros to leave out between what was written last and what comes next. */
-  hole: number;
+  /** Where in the file what comes next belongs. */
+  at: number;
+  /** True where zeros were left out before that: they make a hole. */
+  hole: boolean;
+  /** True where another thread writes and ends it. */
+  aside: boolean;
 }
 
 /** Restores the entries that are handed to it, in the archive's order; then `finish`. */
@@ -52,6 +57,7 @@ export class Restore implements TarHandler, Disposable {
   readonly #space = new Space();
   readonly #existing: Overwriting;
   readonly #each: FlushEach | null;
+  readonly #writer: FileWriter;
 
   constructor(readonly archive: string, readonly options: ExtractOptions) {
     const rules = {
@@ -72,6 +78,10 @@ export class Restore implements TarHandler, Disposable {
     this.#each = options.flush_each ? new FlushEach() : null;
     this.#existing = new Overwriting(options.overwrite ?? "always");
     this.#routes = new Routes(options.routes);
+    this.#writer = new FileWriter(
+      (what, { path }, errno) => this.notRestored.add(what, path, describeErrno(errno)),
+      options.workers !== 0,
+    );
   }
 
   entry(entry: TarEntry): void {
@@ -105,8 +115,9 @@ export class Restore implements TarHandler, Disposable {
         if (!this.#again) this.files++;
         else this.bytes -= this.#content;
         this.#space.require(place.target.rootFd, entry, place.shown);
-        this.#output = { entry, places: [place], fds: [], hole: 0 };
+        this.#output = { entry, places: [place], fds: [], at: 0, hole: false, aside: false };
         this.#output.fds.push(this.#maker.openFile(entry, place));
+        this.#output.aside = this.#maker.endsPlainly(entry, place);
         break;
       case "directory":
         this.#maker.directory(entry, place);
@@ -133,26 +144,31 @@ export class Restore implements TarHandler, Disposable {
   data(bytes: Uint8Array): void {
     if (this.#current !== null && !this.#second) this.#count(bytes.length);
     if (this.#output === null) return;
-    const { fds, places } = this.#output;
+    const output = this.#output;
+    const { fds, places, at } = output;
     this.bytes += bytes.length;
-    this.#skipHole(this.#output);
-    for (let i = 0; i < fds.length; i++) writeAll(fds[i], bytes, places[i].shown);
+    output.at += bytes.length;
+    output.hole = false;
+    if (output.aside) this.#writer.write(places[0], fds[0], at, bytes);
+    else for (let i = 0; i < fds.length; i++) writeAt(fds[i], bytes, at, places[i].shown);
   }
 
   hole(length: number): void {
-    if (this.#output !== null) this.#output.hole += length;
-  }
-
-  #skipHole(output: Output): void {
-    if (output.hole === 0) return;
-    output.fds.forEach((fd, i) => skip(fd, output.hole, output.places[i].shown));
-    output.hole = 0;
+    if (this.#output === null) return;
+    this.#output.at += length;
+    this.#output.hole = true;
   }
 
   end(): void {
     if (this.#output === null) return;
-    const { entry, places, fds, hole } = this.#output;
-    if (hole > 0) fds.forEach((fd, i) => truncate(fd, entry.size, places[i].shown));
+    const { entry, places, fds, hole, aside } = this.#output;
+    if (aside) {
+      const [place, fd] = [places[0], fds[0]];
+      const end = this.#maker.plainEnd(entry, place, fd, hole);
+      fds.length = 0;
+      this.#writer.end(place, fd, end);
+    }
+    if (hole) fds.forEach((fd, i) => truncate(fd, entry.size, places[i].shown));
     while (fds.length > 0) {
       const fd = fds.pop()!;
       this.#maker.closeFile(entry, places[fds.length], fd);
@@ -202,7 +218,7 @@ export class Restore implements TarHandler, Disposable {
       if (firsts.some((first) => this.#maker.hardlink(link, place, first))) continue;
       firsts.push(place);
       if (entry.type === "file") {
-        this.#output ??= { entry, places: [], fds: [], hole: 0 };
+        this.#output ??= { entry, places: [], fds: [], at: 0, hole: false, aside: false };
         this.#output.places.push(place);
         this.#output.fds.push(this.#maker.openFile(entry, place));
       } else if (entry.type === "symlink") this.#maker.symlink(entry, place);
@@ -215,6 +231,7 @@ export class Restore implements TarHandler, Disposable {
     for (const [target, waiting] of this.#unlinked) {
       throw this.#corrupt(`it is a hard link to "${target}", which is not there`, waiting[0].entry);
     }
+    this.#writer.drain();
     // Entries come parents first, so from the last to the first children come before parents.
     for (const directory of this.#directories.newestFirst()) {
       if (pulse.due()) await pulse.beat();
@@ -275,6 +292,8 @@ export class Restore implements TarHandler, Disposable {
   }
 
   [Symbol.dispose](): void {
+    // First: it may be writing into what is open.
+    this.#writer[Symbol.dispose]();
     for (const fd of this.#output?.fds ?? []) closeQuietly(fd);
     this.#output = null;
     this.#routes[Symbol.dispose]();

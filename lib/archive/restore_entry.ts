@@ -20,6 +20,7 @@ import type { NotRestored } from "./not_restored.ts";
 import type { OwnerChoice } from "./owners.ts";
 import type { TarEntry } from "./tar_reader.ts";
 import type { Owner, Spot, Target } from "./target.ts";
+import type { FileEnd } from "./write_batch.ts";
 
 /** Made with: for the owner alone, until content, owner and mode are there. */
 const NEW_FILE = c.O_WRONLY | c.O_CREAT | c.O_EXCL | c.O_NOFOLLOW | c.O_NOCTTY;
@@ -40,6 +41,8 @@ export interface RestoreRules {
 export interface Place {
   target: Target;
   relative: string;
+  /** Its path in the archive. */
+  path: string;
   /** For messages. */
   shown: string;
 }
@@ -84,6 +87,21 @@ export class EntryMaker {
     this.setMetadata(entry, place, fd, place.target.ownerOf(place.relative, fd));
     if (this.rules.flush) fsync(fd, place.shown);
     close(fd, place.shown);
+  }
+
+  /** True where `plainEnd` says all that is to be done with a file once it has its content. */
+  endsPlainly(entry: TarEntry, place: Place): boolean {
+    return !this.rules.flush && entry.xattrs.length === 0 && (entry.mode & SETUID_SETGID) === 0 &&
+      !place.target.passesAcl(place.relative);
+  }
+
+  /** What is left to be done with a file that has its content, which may end in a hole. */
+  plainEnd(entry: TarEntry, place: Place, fd: number, hole: boolean): FileEnd {
+    const { size, mode, mtime_s, mtime_ns } = entry;
+    const is = place.target.ownerOf(place.relative, fd);
+    const to = this.#ownerFor(entry);
+    const owner = to?.uid === is?.uid && to?.gid === is?.gid ? null : to;
+    return { owner, mode, mtime_s, mtime_ns, size: hole ? size : null };
   }
 
   /** Makes a directory that only this user can enter until `setMetadata`. Throws PosixError. */
@@ -159,7 +177,11 @@ export class EntryMaker {
       entry,
       (uid, gid) => (owner?.uid === uid && owner.gid === gid) || libc.fchown(fd, uid, gid) === 0,
     );
-    if (place.target.inherits) removeAcls(fd, false, entry.type === "directory");
+    const directory = entry.type === "directory";
+    const { inherits } = place.target;
+    if (directory ? inherits : place.target.passesAcl(place.relative)) {
+      removeAcls(fd, false, directory);
+    }
     const set: SetXattr = (name, value) => setXattr(fd, name, value);
     if (entry.xattrs.length > 0) this.#setXattrs(entry, owned, set);
     if (libc.fchmod(fd, this.#mode(entry, owned)) !== 0) this.#missed("the mode of", entry);
@@ -199,19 +221,26 @@ export class EntryMaker {
 
   /** True where the entry now has its recorded owner. */
   #chown(entry: Metadata, change: (uid: number, gid: number) => boolean): boolean {
-    const { owner, owners } = this.rules;
-    if (typeof owner === "object" || (owners && owner === undefined)) {
-      const uid = owner?.uid ?? entry.uid;
-      const gid = owner?.gid ?? entry.gid;
-      if (change(uid, gid)) return uid === entry.uid && gid === entry.gid;
+    const owner = this.#ownerFor(entry);
+    if (owner !== null && !change(owner.uid, owner.gid)) {
       this.#missed("the owner of", entry);
       return false;
     }
-    if (entry.uid === this.#ids.uid && entry.gid === this.#ids.gid) return true;
-    if (owner === undefined) {
-      this.rules.notRestored.add("the owner of", entry.path, "only root may set owners");
+    const { uid, gid } = owner ?? this.#ids;
+    return uid === entry.uid && gid === entry.gid;
+  }
+
+  /** Whose an entry becomes; null where it stays this user's. */
+  #ownerFor(entry: Metadata): Owner | null {
+    const { owner, owners, notRestored } = this.rules;
+    if (typeof owner === "object" || (owners && owner === undefined)) {
+      return { uid: owner?.uid ?? entry.uid, gid: owner?.gid ?? entry.gid };
     }
-    return false;
+    const own = entry.uid === this.#ids.uid && entry.gid === this.#ids.gid;
+    if (!own && owner === undefined) {
+      notRestored.add("the owner of", entry.path, "only root may set owners");
+    }
+    return null;
   }
 
   /** All attributes but ACLs. */

@@ -46,7 +46,7 @@ export class Routes implements Disposable {
       } else continue;
       if (strip > 0) rest = stripped(rest, strip);
       if (rest === null) return null;
-      return { target, relative: target.relative(rest), shown: target.shown(rest) };
+      return { target, relative: target.relative(rest), path, shown: target.shown(rest) };
     }
     return null;
   }

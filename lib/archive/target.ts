@@ -29,6 +29,8 @@ interface Kept {
   fd: number;
   /** Whose files are that are made in it; null until one was made. */
   owner: Owner | null;
+  /** Whether they get an ACL from it; null until that was asked. */
+  passesAcl: boolean | null;
 }
 
 export interface Owner {
@@ -99,12 +101,23 @@ export class Target implements Disposable {
    * directory, since what decides it (setgid, mount options, a file server) is the directory's.
    */
   ownerOf(relative: string, fd: number): Owner | null {
-    const kept = this.#open.get(relative.slice(0, Math.max(0, relative.lastIndexOf("/"))));
+    const kept = this.#above(relative);
     if (kept?.owner) return kept.owner;
     if (!this.#stat.of(fd)) return null;
     const { uid, gid } = this.#stat;
     if (kept) kept.owner = { uid, gid };
     return { uid, gid };
+  }
+
+  /** Whether a file that was just made at `relative` may have an ACL from the directory it is in. */
+  passesAcl(relative: string): boolean {
+    if (!this.inherits) return false;
+    const kept = this.#above(relative);
+    return kept === undefined || (kept.passesAcl ??= hasDefaultAcl(kept.fd));
+  }
+
+  #above(relative: string): Kept | undefined {
+    return this.#open.get(relative.slice(0, Math.max(0, relative.lastIndexOf("/"))));
   }
 
   #find(relative: string): number {
@@ -126,7 +139,7 @@ export class Target implements Disposable {
       closeQuietly(kept.fd);
       this.#open.delete(oldest);
     }
-    this.#open.set(relative, { fd, owner: null });
+    this.#open.set(relative, { fd, owner: null, passesAcl: null });
   }
 
   /** Forgets all open directories, since one of them was removed. */

@@ -1,7 +1,7 @@
 /** Makes one entry of an archive on disk: content first, then owner, then mode, then times. */
 import { encodePath } from "../core/paths.ts";
 import { DuckbackError } from "../core/errors.ts";
-import { cBytes, EMPTY } from "../posix/c_string.ts";
+import { cBytes, EMPTY, NameBuffer } from "../posix/c_string.ts";
 import { close, closeQuietly, fsync, openAt } from "../posix/files.ts";
 import * as c from "../posix/libc.ts";
 import { libc } from "../posix/libc.ts";
@@ -63,6 +63,7 @@ export interface Directories {
 
 export class EntryMaker {
   readonly #stat = new StatView();
+  readonly #name = new NameBuffer();
   readonly #ids = effectiveIds();
 
   constructor(
@@ -73,7 +74,7 @@ export class EntryMaker {
 
   /** Makes an empty file and returns it open for writing. Throws PosixError. */
   openFile(entry: TarEntry, place: Place): number {
-    const spot = place.target.spot(place.relative, true);
+    const spot = place.target.spot(place.relative, true, this.#name);
     let fd = -1;
     this.#making(entry, place, spot, () => {
       fd = openAt(spot.dirfd, spot.name, NEW_FILE, 0o600);

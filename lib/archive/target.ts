@@ -7,7 +7,7 @@ import { openDirBeneath } from "../posix/beneath.ts";
 import { closeQuietly, open, openAt } from "../posix/files.ts";
 import * as c from "../posix/libc.ts";
 import { libc } from "../posix/libc.ts";
-import { cBytes, cString } from "../posix/c_string.ts";
+import { cBytes, cString, type NameBuffer } from "../posix/c_string.ts";
 import { PosixError } from "../posix/posix_error.ts";
 import { StatView } from "../posix/stat.ts";
 import { hasDefaultAcl } from "../posix/xattr.ts";
@@ -33,6 +33,8 @@ interface Kept {
   passesAcl: boolean | null;
 }
 
+const NOTHING = { path: "", kept: undefined };
+
 export interface Owner {
   uid: number;
   gid: number;
@@ -45,6 +47,7 @@ export class Target implements Disposable {
   /** Name of `to` in it; "" where `to` is the file system's root. */
   readonly #base: string;
   readonly #open = new Map<string, Kept>();
+  #last: { path: string; kept: Kept | undefined } = NOTHING;
   readonly #stat = new StatView();
   /** Whether `to` was there before: else all that is in it comes from the archive. */
   readonly existed: boolean;
@@ -76,12 +79,16 @@ export class Target implements Disposable {
 
   /**
    * The open directory and name of what lies at `relative`. Missing directories above it are made
-   * where `make` is set. Throws PosixError: ENOTDIR or ELOOP where a file or symlink is in the way.
+   * where `make` is set. The name is put into `buffer` if there is one. Throws PosixError: ENOTDIR or
+   * ELOOP where a file or symlink is in the way.
    */
-  spot(relative: string, make: boolean): Spot {
+  spot(relative: string, make: boolean, buffer?: NameBuffer): Spot {
     const slash = relative.lastIndexOf("/");
-    const dirfd = slash === -1 ? this.rootFd : this.directory(relative.slice(0, slash), make);
-    return { dirfd, name: cString(relative.slice(slash + 1)) };
+    const dirfd = slash === -1
+      ? this.rootFd
+      : this.#above(relative)?.fd ?? this.directory(relative.slice(0, slash), make);
+    const name = relative.slice(slash + 1);
+    return { dirfd, name: buffer === undefined ? cString(name) : buffer.cString(name) };
   }
 
   /** The directory at `relative`, opened; it stays the target's. Throws PosixError. */
@@ -116,8 +123,14 @@ export class Target implements Disposable {
     return kept === undefined || (kept.passesAcl ??= hasDefaultAcl(kept.fd));
   }
 
+  /** The open directory that holds what lies at `relative`: most often the one of the last question. */
   #above(relative: string): Kept | undefined {
-    return this.#open.get(relative.slice(0, Math.max(0, relative.lastIndexOf("/"))));
+    const slash = relative.lastIndexOf("/");
+    const { path, kept } = this.#last;
+    if (kept !== undefined && slash === path.length && relative.startsWith(path)) return kept;
+    const above = relative.slice(0, Math.max(0, slash));
+    this.#last = { path: above, kept: this.#open.get(above) };
+    return this.#last.kept;
   }
 
   #find(relative: string): number {
@@ -138,6 +151,7 @@ export class Target implements Disposable {
       const [oldest, kept] = this.#open.entries().next().value!;
       closeQuietly(kept.fd);
       this.#open.delete(oldest);
+      this.#last = NOTHING;
     }
     this.#open.set(relative, { fd, owner: null, passesAcl: null });
   }
@@ -146,6 +160,7 @@ export class Target implements Disposable {
   forget(): void {
     for (const { fd } of this.#open.values()) closeQuietly(fd);
     this.#open.clear();
+    this.#last = NOTHING;
   }
 
   [Symbol.dispose](): void {

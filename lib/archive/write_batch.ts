@@ -8,9 +8,9 @@ import { timespecs } from "../posix/names.ts";
 import { PosixError } from "../posix/posix_error.ts";
 
 /** Bytes of content that a batch holds. */
-export const ROOM = 512 << 10;
+export const ROOM = 1 << 20;
 /** Jobs that it holds: half as many files, each of which stays open so long. */
-const JOBS = 256;
+const JOBS = 128;
 /** Numbers of a job; see `write` and `end`. */
 const FIELDS = 8;
 /** Numbers of what a job could not do: the job, which of the lists below, where in that, errno. */

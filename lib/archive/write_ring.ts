@@ -1,8 +1,11 @@
 /** Batches that go round between a thread that fills them and one that performs them, in order. */
 import { type Stop, WriteBatch } from "./write_batch.ts";
 
-/** Enough for both threads to be busy; the files in them are open. */
-const BATCHES = 3;
+/**
+ * As much as a block or two of an archive holds: while one side waits for the other, blocks are not
+ * decompressed. The files in them, at most 512, are open.
+ */
+const BATCHES = 8;
 
 /** Where in the memory that both see it says how far each of them is. */
 const SERVED = 0;

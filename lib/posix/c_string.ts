@@ -31,3 +31,25 @@ export function cBytes(bytes: Uint8Array, shown = ""): Uint8Array {
   out.set(bytes);
   return out;
 }
+
+/** Longest name that a directory can hold, with its NUL. */
+const NAME = 256;
+
+/** Memory for one name at a time: calls take what stays in its place twice as fast as new memory. */
+export class NameBuffer {
+  readonly #bytes = new Uint8Array(NAME);
+
+  /** `name` with a NUL behind it, until the next call. Throws EINVAL where one lies inside. */
+  cString(name: string): Uint8Array {
+    const bytes = this.#bytes;
+    const { length } = name;
+    if (length >= NAME) return cString(name);
+    for (let i = 0; i < length; i++) {
+      const code = name.charCodeAt(i);
+      if (code === 0 || code > 0x7f) return cString(name);
+      bytes[i] = code;
+    }
+    bytes[length] = 0;
+    return bytes;
+  }
+}

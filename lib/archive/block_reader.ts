@@ -122,7 +122,7 @@ export class BlockReader implements ChunkSource, Disposable {
   #decompress(cut: Cut, bytes: Uint8Array<ArrayBuffer>): Promise<Answer> {
     const { codec, content: size } = cut;
     const input = bytes.buffer;
-    if (codec === null) return Promise.resolve({ ok: true, output: bytes, input, digests: [] });
+    if (codec === null) return Promise.resolve({ ok: true, output: bytes, input });
     const room = take(this.#rooms, size);
     const task: Task = { act: "decompress", codec, size, input, length: bytes.length, room };
     if (this.#pool === null) return Promise.resolve(perform(task));

@@ -88,7 +88,7 @@ export class BlockWindow implements Disposable {
     const bytes = this.file.load(cut);
     const input = bytes.buffer;
     if (cut.codec === null) {
-      this.#ahead.push({ cut, answer: { ok: true, output: bytes, input, digests: [] } });
+      this.#ahead.push({ cut, answer: { ok: true, output: bytes, input } });
       return true;
     }
     const { codec, content: size, length } = cut;

@@ -7,7 +7,7 @@ import { DuckbackError, interrupted } from "../core/errors.ts";
 import type { Compression } from "../core/model.ts";
 import { BLOCK_BYTES, mostCompressed } from "./codec.ts";
 import { CodecPool, defaultWorkers } from "./codec_pool.ts";
-import { hashSpans, perform } from "./codec_task.ts";
+import { perform } from "./codec_task.ts";
 import { BlockTable } from "./block_table.ts";
 import { writeSeekTable } from "./seek_table.ts";
 
@@ -27,11 +27,6 @@ export interface BlockRef {
   offset: number;
 }
 
-/** What gets the digest of its content. */
-export interface Hashed {
-  sha256: string | null;
-}
-
 /** A block's bytes as they are to be written; behind that their buffer goes to `home`, to be used again. */
 interface Compressed {
   bytes: Uint8Array;
@@ -44,7 +39,7 @@ interface Sealed {
   result: Promise<Compressed>;
 }
 
-/** Blocks no longer than this are not worth a worker's start (35 ms), or the way to it. */
+/** Blocks no longer than this are not worth the way to another thread. */
 const INLINE: Record<Compression, number> = { gzip: 256 << 10, zstd: 1 << 20, none: Infinity };
 
 export class BlockWriter implements Disposable {
@@ -58,9 +53,6 @@ export class BlockWriter implements Disposable {
   #mostSealed: number;
   /** Buffers that may still be made besides. */
   #spare = 0;
-  /** Parts of the block being filled whose digests are wanted: offset and length in turn, and for whom. */
-  #spans: number[] = [];
-  #hashed: Hashed[] = [];
   /** What compresses; null where nothing is compressed. */
   readonly pool: CodecPool | null;
   readonly #sealed: Sealed[] = [];
@@ -144,15 +136,6 @@ export class BlockWriter implements Disposable {
     if (this.used === this.buffer.length) this.#seal();
   }
 
-  /**
-   * Notes that the `length` bytes behind `used`, which must all be in this block, are the content of
-   * `target`: its digest is there once the block is written.
-   */
-  hash(target: Hashed, length: number): void {
-    this.#spans.push(this.used, length);
-    this.#hashed.push(target);
-  }
-
   /** Ends the block being filled, even if there is room in it: what is put next begins a new one. */
   async flush(): Promise<void> {
     if (!this.ready) await this.wait();
@@ -187,8 +170,6 @@ export class BlockWriter implements Disposable {
     this.#content += used;
     this.#ref = { offset: -1 };
     this.used = 0;
-    this.#spans = [];
-    this.#hashed = [];
     this.buffer = new Uint8Array(this.#free.pop() ?? this.#more());
     void this.#drain();
   }
@@ -213,22 +194,17 @@ export class BlockWriter implements Disposable {
   #compress(length: number): Promise<Compressed> {
     const { compression: codec, level } = this.options;
     const buffer = this.buffer.buffer as ArrayBuffer;
-    const spans = this.#spans;
-    const hashed = this.#hashed;
-    const digested = (digests: string[]) => digests.forEach((hex, i) => hashed[i].sha256 = hex);
     if (this.pool === null || codec === "none") {
       const bytes = this.buffer.subarray(0, length);
-      digested(hashSpans(bytes, spans));
       return Promise.resolve({ bytes, home: this.#free });
     }
     const room = this.#rooms.pop() ?? new ArrayBuffer(mostCompressed(this.buffer.length));
-    const task = { act: "compress" as const, codec, level, input: buffer, length, room, spans };
+    const task = { act: "compress" as const, codec, level, input: buffer, length, room };
     const answer = length <= INLINE[codec] ? perform(task) : this.pool.run(task);
     const result = Promise.resolve(answer).then((answer) => {
       if (!answer.ok) {
         throw new DuckbackError("INTERNAL", `Cannot compress a block: ${answer.error}`);
       }
-      digested(answer.digests);
       this.#free.push(answer.input);
       this.#wakeUp();
       return { bytes: answer.output, home: this.#rooms };

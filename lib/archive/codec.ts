@@ -1,8 +1,8 @@
 /** Compresses and decompresses one block: a gzip member or a zstd frame, each complete in itself. */
 import type { Compression } from "../core/model.ts";
 import { BlockError } from "./block_error.ts";
-import { crc32, deflateRaw, inflateRaw, mostCompressed } from "./deflate.ts";
-import { unzstdFrame, zstdFrame, zstdSize } from "./zstd.ts";
+import { crc32, deflateAside, deflateRaw, inflateRaw, mostCompressed } from "./deflate.ts";
+import { unzstdFrame, zstdFrame, zstdFrameAside } from "./zstd.ts";
 
 export { BlockError, mostCompressed };
 
@@ -42,6 +42,26 @@ export function compressBlock(
 }
 
 /**
+ * The same on another thread; null where it cannot be. The libraries must be there, and both buffers
+ * belong to that thread meanwhile.
+ */
+export async function compressBlockAside(
+  codec: Codec,
+  level: number,
+  input: Uint8Array,
+  room: Uint8Array,
+): Promise<Uint8Array | null> {
+  let length: number;
+  if (codec === "gzip") {
+    const random = looksRandom(input) &&
+      await zstdFrameAside(SIZING_LEVEL, input, room) > input.length * RANDOM;
+    length = await deflateAside(random ? 0 : level, input, gzipBody(room));
+  } else length = await zstdFrameAside(level, input, room);
+  if (length === 0) return null;
+  return codec === "gzip" ? completeMember(input, room, length) : room.subarray(0, length);
+}
+
+/**
  * The inverse of `compressBlock`, at the start of `room`, which has `size` bytes at least: the
  * content's. Throws BlockError.
  */
@@ -56,9 +76,19 @@ export function decompressBlock(
 
 function gzipMember(level: number, input: Uint8Array, room: Uint8Array): Uint8Array {
   // Deflate takes long over what cannot be compressed, zstd next to no time.
-  const random = looksRandom(input) && zstdSize(input, room) > input.length * RANDOM;
-  const body = room.subarray(GZIP_HEADER, room.length - GZIP_TRAILER);
-  const { length } = deflateRaw(random ? 0 : level, input, body);
+  const random = looksRandom(input) &&
+    zstdFrame(SIZING_LEVEL, input, room).length > input.length * RANDOM;
+  const { length } = deflateRaw(random ? 0 : level, input, gzipBody(room));
+  return completeMember(input, room, length);
+}
+
+/** Where in `room` the deflated data goes. */
+function gzipBody(room: Uint8Array): Uint8Array {
+  return room.subarray(GZIP_HEADER, room.length - GZIP_TRAILER);
+}
+
+/** Puts what belongs before and behind the `length` deflated bytes of `input` that are in `room`. */
+function completeMember(input: Uint8Array, room: Uint8Array, length: number): Uint8Array {
   const out = room.subarray(0, GZIP_HEADER + length + GZIP_TRAILER);
   const view = new DataView(out.buffer, out.byteOffset);
   out.set(FIXED);
@@ -71,6 +101,7 @@ function gzipMember(level: number, input: Uint8Array, room: Uint8Array): Uint8Ar
 
 /** What zstd cannot make 1 % smaller, and has bytes this evenly spread, deflate cannot either. */
 const RANDOM = 0.99;
+const SIZING_LEVEL = 1;
 const RANDOM_BITS = 7.95;
 const SLICE = 512;
 const SLICES = 64;

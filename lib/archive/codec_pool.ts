@@ -3,12 +3,12 @@
  * for it, or where a library can do without, which spares their start and the way there.
  */
 import { DuckbackError } from "../core/errors.ts";
-import { type Answer, canDoAside, type Decompress, performAside, type Task } from "./codec_task.ts";
+import { type Answer, canDoAside, performAside, type Task } from "./codec_task.ts";
 // Before a worker needs them:
 import "./libdeflate.ts";
 import "./libzstd.ts";
 
-/** Workers beyond this gain nothing: one thread reads and hashes for all, and each costs memory. */
+/** Threads beyond this gain nothing: one reads and hashes for all, and each costs memory. */
 const MOST = 8;
 
 /** Number of workers to use where nobody says. */
@@ -16,8 +16,8 @@ export function defaultWorkers(): number {
   return Math.max(1, Math.min(navigator.hardwareConcurrency, MOST));
 }
 
-interface Job<T extends Task = Task> {
-  task: T;
+interface Job {
+  task: Task;
   resolve: (answer: Answer) => void;
   reject: (error: Error) => void;
 }
@@ -33,8 +33,8 @@ export class CodecPool implements Disposable {
   readonly #members: Member[] = [];
   readonly #waiting: Job[] = [];
   /** What is done without a worker, and what waits for that. */
-  readonly #aside = new Set<Job<Decompress>>();
-  readonly #waitingAside: Job<Decompress>[] = [];
+  readonly #aside = new Set<Job>();
+  readonly #waitingAside: Job[] = [];
   #closed: Error | null = null;
 
   constructor(readonly size: number = defaultWorkers()) {}
@@ -50,7 +50,7 @@ export class CodecPool implements Disposable {
     });
   }
 
-  #doAside(job: Job<Decompress>): void {
+  #doAside(job: Job): void {
     this.#aside.add(job);
     void performAside(job.task).then(job.resolve, job.reject).then(() => {
       this.#aside.delete(job);

@@ -24,6 +24,11 @@ export function deflateRaw(level: number, input: Uint8Array, room: Uint8Array): 
   return moved(deflated, room);
 }
 
+/** The same on another thread: how many bytes, 0 where it cannot be. The library must be there. */
+export function deflateAside(level: number, input: Uint8Array, room: Uint8Array): Promise<number> {
+  return libdeflate()!.deflateAside(LIBRARY_LEVELS[level], input, room);
+}
+
 /** Room in which anything of `length` bytes fits as a block, whatever compresses it. */
 export function mostCompressed(length: number): number {
   return length + (length >> 8) + 1024;

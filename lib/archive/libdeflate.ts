@@ -12,6 +12,13 @@ const SYMBOLS = {
     parameters: ["pointer", "buffer", "usize", "buffer", "usize"],
     result: "u32",
   },
+  // Off this thread: compressor and buffers must be left alone until it is done.
+  deflateAside: {
+    name: "libdeflate_deflate_compress",
+    parameters: ["pointer", "buffer", "usize", "buffer", "usize"],
+    result: "u32",
+    nonblocking: true,
+  },
   libdeflate_alloc_decompressor: { parameters: [], result: "pointer" },
   libdeflate_free_decompressor: { parameters: ["pointer"], result: "void" },
   libdeflate_deflate_decompress_ex: {
@@ -54,6 +61,23 @@ export class Libdeflate {
     if (compressor === null) return 0;
     try {
       return this.symbols.libdeflate_deflate_compress(
+        compressor,
+        own(input),
+        BigInt(input.length),
+        own(output),
+        BigInt(output.length),
+      );
+    } finally {
+      this.symbols.libdeflate_free_compressor(compressor);
+    }
+  }
+
+  /** The same on another thread; both buffers belong to that thread meanwhile. */
+  async deflateAside(level: number, input: Uint8Array, output: Uint8Array): Promise<number> {
+    const compressor = this.symbols.libdeflate_alloc_compressor(level);
+    if (compressor === null) return 0;
+    try {
+      return await this.symbols.deflateAside(
         compressor,
         own(input),
         BigInt(input.length),

@@ -13,6 +13,13 @@ const symbols = carriedLibrary("libzstd.so.1", {
     parameters: ["pointer", "buffer", "usize", "buffer", "usize"],
     result: "u32",
   },
+  // Off this thread: context and buffers must be left alone until it is done.
+  compressAside: {
+    name: "ZSTD_compress2",
+    parameters: ["pointer", "buffer", "usize", "buffer", "usize"],
+    result: "u32",
+    nonblocking: true,
+  },
   ZSTD_decompress: { parameters: ["buffer", "usize", "buffer", "usize"], result: "u32" },
   // Off this thread: the buffers must be left alone until it is done.
   decompressAside: {
@@ -39,13 +46,9 @@ export function hasLibzstd(): boolean {
  */
 export function compress(parameters: Parameters, input: Uint8Array, output: Uint8Array): number {
   const library = symbols()!;
-  // Made anew each time, which costs little beside the work: a worker that is ended frees nothing.
-  const context = library.ZSTD_createCCtx();
+  const context = contextFor(library, parameters);
   if (context === null) return 0;
   try {
-    for (const [parameter, value] of parameters) {
-      if (library.ZSTD_CCtx_setParameter(context, parameter, value) >= FIRST_ERROR) return 0;
-    }
     const length = library.ZSTD_compress2(
       context,
       own(output),
@@ -57,6 +60,43 @@ export function compress(parameters: Parameters, input: Uint8Array, output: Uint
   } finally {
     library.ZSTD_freeCCtx(context);
   }
+}
+
+/** The same on another thread; both buffers belong to that thread meanwhile. */
+export async function compressAside(
+  parameters: Parameters,
+  input: Uint8Array,
+  output: Uint8Array,
+): Promise<number> {
+  const library = symbols()!;
+  const context = contextFor(library, parameters);
+  if (context === null) return 0;
+  try {
+    const length = await library.compressAside(
+      context,
+      own(output),
+      BigInt(output.length),
+      own(input),
+      BigInt(input.length),
+    );
+    return length >= FIRST_ERROR ? 0 : length;
+  } finally {
+    library.ZSTD_freeCCtx(context);
+  }
+}
+
+type Library = NonNullable<ReturnType<typeof symbols>>;
+
+/** Made anew each time, which costs little beside the work: a worker that is ended frees nothing. */
+function contextFor(library: Library, parameters: Parameters): Deno.PointerObject | null {
+  const context = library.ZSTD_createCCtx();
+  if (context === null) return null;
+  for (const [parameter, value] of parameters) {
+    if (library.ZSTD_CCtx_setParameter(context, parameter, value) < FIRST_ERROR) continue;
+    library.ZSTD_freeCCtx(context);
+    return null;
+  }
+  return context;
 }
 
 /**

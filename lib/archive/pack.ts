@@ -1,5 +1,5 @@
 /** Turns entries into tar stream: headers and contents go into blocks, digests and changes are noted. */
-import { createHash, type Hash } from "node:crypto";
+import { createHash, type Hash, hash } from "node:crypto";
 import { decodePath, encodePath } from "../core/paths.ts";
 import { DuckbackError } from "../core/errors.ts";
 import type { EntryType, ManifestEntry, Seen } from "../core/model.ts";
@@ -34,12 +34,9 @@ interface Pending {
   ref: BlockRef;
   /** False for a file whose content is still to come. */
   whole: boolean;
-  /** The block with which a small file's digest comes, where that is another one. */
-  content: BlockRef;
 }
 
 const NOTHING = new Uint8Array(0);
-const EMPTY_SHA256 = createHash("sha256").digest("hex");
 /** Bytes read at once: few enough to still be in the processor's cache when they are hashed. */
 const READ_BYTES = 1 << 20;
 
@@ -69,8 +66,8 @@ export class Packer {
   flushEntries(): void {
     let done = 0;
     while (done < this.#pending.length) {
-      const { entry, ref, whole, content } = this.#pending[done];
-      if (ref.offset < 0 || content.offset < 0 || !whole) break;
+      const { entry, ref, whole } = this.#pending[done];
+      if (ref.offset < 0 || !whole) break;
       entry.block_offset = ref.offset;
       this.onEntry(entry);
       done++;
@@ -173,7 +170,7 @@ export class Packer {
       seen,
     };
     const { ref } = this.writer;
-    this.#pending.push({ entry, ref, whole: type !== "file", content: ref });
+    this.#pending.push({ entry, ref, whole: type !== "file" });
     this.writer.put(this.#headers.build(head));
     this.totals.entries++;
     return entry;
@@ -202,7 +199,7 @@ export class Packer {
     if (!this.writer.ready) await this.writer.wait();
     const { ref } = this.writer;
     entry.block_inner = this.writer.used;
-    this.#pending.push({ entry, ref, whole: true, content: ref });
+    this.#pending.push({ entry, ref, whole: true });
     await this.#putOwn(head, text);
   }
 
@@ -237,11 +234,8 @@ export class Packer {
     cold?.passed(size);
     const end = writer.used + size;
     writer.buffer.fill(0, writer.used + done, end + padding(size));
-    if (size === 0) entry.sha256 = EMPTY_SHA256;
-    else {
-      writer.hash(entry, size);
-      this.#pending[this.#pending.length - 1].content = writer.ref;
-    }
+    // At once, while it is in the processor's cache.
+    entry.sha256 = hash("sha256", writer.buffer.subarray(writer.used, end), "hex");
     writer.advance(size + padding(size));
     this.#ended(walk, entry, size, done, errno);
     return true;

@@ -2,7 +2,7 @@
 import zlib from "node:zlib";
 import { BlockError } from "./block_error.ts";
 import { DAMAGED, moved, NOT_AS_LONG, SPARE } from "./deflate.ts";
-import { compress, decompress, hasLibzstd, type Parameters } from "./libzstd.ts";
+import { compress, compressAside, decompress, hasLibzstd, type Parameters } from "./libzstd.ts";
 import { frameLength, LONGEST_HEADER, readFrameHeader } from "./zstd_frame.ts";
 
 /** The same numbers in the library. */
@@ -24,8 +24,7 @@ const LEAST_TUNED = 256 << 10;
 
 /** Compresses `input` into a frame at the start of `room`, where it must fit; `level` is 1 to 22. */
 export function zstdFrame(level: number, input: Uint8Array, room: Uint8Array): Uint8Array {
-  const tuned = input.length > LEAST_TUNED ? TUNED[level] ?? [] : [];
-  const parameters: Parameters = [[LEVEL, level], [CHECKSUM, 1], ...tuned];
+  const parameters = parametersFor(level, input);
   if (hasLibzstd()) {
     const length = compress(parameters, input, room);
     if (length > 0) return room.subarray(0, length);
@@ -38,6 +37,20 @@ export function zstdFrame(level: number, input: Uint8Array, room: Uint8Array): U
     params: Object.fromEntries([...parameters, [CONTENT_SIZE, 1]]),
   } as zlib.ZstdOptions);
   return moved(frame, room);
+}
+
+/** The same on another thread: the frame's length, 0 where it cannot be. The library must be there. */
+export function zstdFrameAside(
+  level: number,
+  input: Uint8Array,
+  room: Uint8Array,
+): Promise<number> {
+  return compressAside(parametersFor(level, input), input, room);
+}
+
+function parametersFor(level: number, input: Uint8Array): Parameters {
+  const tuned = input.length > LEAST_TUNED ? TUNED[level] ?? [] : [];
+  return [[LEVEL, level], [CHECKSUM, 1], ...tuned];
 }
 
 /** Decompresses the frame in `input` to `size` bytes at the start of `room`. Throws BlockError. */
@@ -62,11 +75,6 @@ export function unzstdFrame(input: Uint8Array, size: number, room: Uint8Array): 
   }
   if (result.length !== size) throw new BlockError(NOT_AS_LONG);
   return moved(result, room);
-}
-
-/** Length of the frame that level 1 makes of `input`, in `room`. */
-export function zstdSize(input: Uint8Array, room: Uint8Array): number {
-  return zstdFrame(1, input, room).length;
 }
 
 function isWhole(input: Uint8Array): boolean {

@@ -39,7 +39,7 @@ export function closeQuietly(fd: number): void {
 /** Reads up to `into.length` bytes; 0 at the end of the file, -1 with errno set on failure. */
 export function tryRead(fd: number, into: Uint8Array): number {
   for (;;) {
-    const n = libc.read(fd, into, into.length);
+    const n = libc.read(fd, into, BigInt(into.length));
     if (n >= 0 || c.lastErrno() !== c.EINTR) return n;
   }
 }

@@ -72,7 +72,10 @@ type Loose<F> = F extends (...args: infer A) => infer R
   ? (...args: { [I in keyof A]: Argument<A[I]> }) => R
   : never;
 
-/** The symbols above. Numbers for 64-bit parameters must be whole and below 2^53. */
+/**
+ * The symbols above. Numbers for 64-bit parameters must be whole and below 2^53. A call with a BigInt in
+ * their place is half a microsecond faster: only then does V8 call the library straight from its code.
+ */
 export const libc = library.symbols as unknown as {
   [S in keyof typeof library.symbols]: Loose<(typeof library.symbols)[S]>;
 };

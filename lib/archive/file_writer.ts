@@ -12,6 +12,7 @@ export type Missed = (what: string, file: Written, errno: number) => void;
 export class FileWriter implements Disposable {
   readonly #ring = new WriteRing();
   #worker: Worker | null = null;
+  #closed = false;
 
   /** Without `threads` all is done in this one. */
   constructor(readonly missed: Missed, readonly threads = true) {}
@@ -75,6 +76,8 @@ export class FileWriter implements Disposable {
 
   /** Closes what was taken over and is still open, as it is, and ends the thread. */
   [Symbol.dispose](): void {
+    if (this.#closed) return;
+    this.#closed = true;
     this.#ring.stop();
     for (const _ of this.#ring.back(0));
     this.#ring.batch.perform(this.#ring);

@@ -77,6 +77,11 @@ export class WriteBatch {
     return new SharedArrayBuffer(16 + JOBS * (FIELDS * 8 + TROUBLES * TROUBLE * 4) + ROOM);
   }
 
+  /** Makes the batch in this memory empty, whatever became of it. */
+  static clear(memory: SharedArrayBuffer): void {
+    new Int32Array(memory, 0, 3).fill(0);
+  }
+
   get jobs(): number {
     return this.#used[0];
   }

@@ -70,8 +70,9 @@ export class WriteRing implements Stop {
   /** Most batches that may be with the other thread while one is filled. */
   static readonly most = BATCHES - 1;
 
-  /** Ends `serve` in the other thread. */
+  /** Ends `serve` in the other thread; no batch may be with it, and none is used from now on. */
   close(): void {
+    spare = this.memory.batches;
     Atomics.store(this.#control, GIVEN, CLOSED);
     Atomics.notify(this.#control, GIVEN);
   }
@@ -92,9 +93,12 @@ export class WriteRing implements Stop {
   }
 }
 
+/** Of the last ring that was closed: shared memory cannot be freed but by the collector, which is late. */
+let spare: SharedArrayBuffer[] | null = null;
+
 function newMemory(): RingMemory {
-  return {
-    control: new SharedArrayBuffer(16),
-    batches: Array.from({ length: BATCHES }, () => WriteBatch.memory()),
-  };
+  const batches = spare ?? Array.from({ length: BATCHES }, () => WriteBatch.memory());
+  spare = null;
+  for (const one of batches) WriteBatch.clear(one);
+  return { control: new SharedArrayBuffer(16), batches };
 }

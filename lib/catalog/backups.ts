@@ -96,6 +96,16 @@ export class Backups {
     return (await this.session.read<BackupRecord>(sql, { name }))[0] ?? null;
   }
 
+  /** Those of `names` that there are, by their names. */
+  async findByNames(names: readonly string[]): Promise<Map<string, BackupRecord>> {
+    if (names.length === 0) return new Map();
+    const params = Object.fromEntries(names.map((name, i) => [`name${i}`, name]));
+    const any = Object.keys(params).map((param) => `$${param}`).join(", ");
+    const sql = `SELECT * FROM ${TABLE} WHERE backup_name IN (${any})`;
+    const rows = await this.session.read<BackupRecord>(sql, params);
+    return new Map(rows.map((row) => [row.backup_name, row]));
+  }
+
   /** Newest first. */
   list(filter: BackupFilter = {}): Promise<BackupRecord[]> {
     return this.session.read<BackupRecord>(

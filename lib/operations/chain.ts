@@ -35,18 +35,18 @@ export async function chainOf(
   const { backup_path: own, backup_type, backup_metadata } = backup;
   if (backup_type !== "INCREMENTAL") return { archives: alone(own), links: [], records: [] };
   const links = backup_metadata?.chain ?? [];
-  const records = await withCatalog(ctx, async ({ backups }) => {
-    const found: (BackupRecord | null)[] = [];
-    for (const { backup_name } of links) found.push(await backups.findByName(backup_name));
-    return found;
-  });
+  const known = await withCatalog(
+    ctx,
+    ({ backups }) => backups.findByNames(links.map(({ backup_name }) => backup_name)),
+  );
+  const records = links.map(({ backup_name }) => known.get(backup_name) ?? null);
   const earlier = new Map<string, string>();
   const missing: string[] = [];
   links.forEach(({ backup_name, file }, i) => {
     const beside = join(dirname(own), file);
-    const known = records[i]?.backup_path;
-    const path = [known, beside].find((path) => path !== undefined && exists(path));
-    if (path === undefined) missing.push(known ?? beside);
+    const recorded = records[i]?.backup_path;
+    const path = [recorded, beside].find((path) => path !== undefined && exists(path));
+    if (path === undefined) missing.push(recorded ?? beside);
     else earlier.set(backup_name, path);
   });
   if (missing.length > 0 || links.length === 0) throw lost(verb, own, missing);

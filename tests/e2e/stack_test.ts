@@ -155,7 +155,8 @@ Deno.test("kill -9 between stop and start: the next command brings the services 
   run.kill("SIGKILL");
   await finished(run);
   assert.equal((await stack.states()).db, "exited");
-  const status = (await place.ok(["status", "--json"], { cwd: stack.dir })).json;
+  const { code, json: status } = await place.run(["status", "--json"], { cwd: stack.dir });
+  assert.equal(code, 1);
   assert.ok(
     status.problems.some((text: string) => text.includes("duckback recover")),
     status.problems,

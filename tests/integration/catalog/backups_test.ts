@@ -125,6 +125,12 @@ Deno.test("Backups.list() has the newest first and filters", () =>
     assert.equal(await names({ limit: 2 }), "cb");
     assert.equal(await backups.get(99), null);
     assert.equal(await backups.findByName("z"), null);
+    const found = await backups.findByNames(["c", "z", "a"]);
+    assert.deepEqual([...found].map(([name, { stack }]) => `${name} ${stack}`).sort(), [
+      "a shop",
+      "c wiki",
+    ]);
+    assert.equal((await backups.findByNames([])).size, 0);
   }));
 
 Deno.test("Backups.delete() never lets an id be used again", () =>

@@ -115,9 +115,6 @@ export async function finished(child: Deno.ChildProcess): Promise<Result> {
   return { code, stdout: out, stderr: new TextDecoder().decode(stderr), json };
 }
 
-/** Milliseconds within which what takes less than a second ends on a machine that is busy with other tests. */
-export const SOON = 4000;
-
 /** The catalogue's audit rows, oldest first. */
 export async function auditRows(place: Place, action_type?: string) {
   await using catalog = await openCatalog({ home: place.home });

@@ -352,7 +352,7 @@ Deno.test(
 );
 
 Deno.test(
-  "createArchive() ends soon after an abort, even when `write` hangs",
+  "createArchive() ends within a second of an abort, even when `write` hangs",
   withTempDir(async (dir) => {
     await sh(`mkdir "$0/t"; head -c 150000000 /dev/urandom > "$0/t/f"`, dir);
     for (const hang of [false, true]) {
@@ -370,7 +370,7 @@ Deno.test(
         }),
         { code: "INTERRUPTED" },
       );
-      assert.ok(aborted > 0 && performance.now() - aborted < 4000); // on a busy machine
+      assert.ok(aborted > 0 && performance.now() - aborted < 1000);
     }
     const abort = new AbortController();
     abort.abort();
@@ -431,7 +431,7 @@ Deno.test(
     // 20 ms are the aim; a busy machine may take its own pauses, so look at all but the worst.
     gaps.sort((a, b) => b - a);
     // Ctrl-C must be seen within a second, on a busy machine too.
-    assert.ok(gaps[3] < 1000, `gaps of ${gaps.slice(0, 5).map(Math.round)} ms`);
+    assert.ok(gaps[3] < 500, `gaps of ${gaps.slice(0, 5).map(Math.round)} ms`);
     await assertSameTree(`${dir}/out`, `${dir}/t`);
   }),
 );

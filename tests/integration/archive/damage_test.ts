@@ -224,6 +224,6 @@ Deno.test(
     const start = performance.now();
     setTimeout(() => abort.abort(), 20);
     await assert.rejects(verifyArchive(path, { signal: abort.signal }), { code: "INTERRUPTED" });
-    assert.ok(performance.now() - start < 4000); // on a busy machine
+    assert.ok(performance.now() - start < 1000);
   }),
 );

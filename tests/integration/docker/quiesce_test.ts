@@ -93,7 +93,7 @@ Deno.test("startAll() after an interrupted or failed stop restores all, and fast
     const begin = performance.now();
     const report = await startAll(engine, planned);
     // Nothing says that db was asked to stop, so its grace of 20 s is not waited for.
-    assert(performance.now() - begin < 15_000);
+    assert(performance.now() - begin < 5_000);
     assert.deepEqual(short(sample, report.started), ["app_1", "web_1"]);
     assert.deepEqual(short(sample, report.already_running), ["db_1"]);
     assert.deepEqual(report.started_meanwhile, []);
@@ -105,7 +105,7 @@ Deno.test("startAll() after an interrupted or failed stop restores all, and fast
     // The signals that the stop above sent were before these containers' present start.
     const begin = performance.now();
     assert.deepEqual((await startAll(engine, await plan(engine, sample))).started, []);
-    assert(performance.now() - begin < 15_000);
+    assert(performance.now() - begin < 5_000);
   });
 });
 

@@ -20,12 +20,17 @@ export class Overwriting {
 
   constructor(readonly how: Overwrite) {}
 
+  /** True where entries are compared with what is in their places, that of entries before them too. */
+  get compares(): boolean {
+    return this.how !== "always";
+  }
+
   /**
    * True where what is at `place` stays. An existing directory stays as it is, and what belongs into
    * it is restored all the same. Throws PosixError.
    */
   keeps(entry: TarEntry, place: Place): boolean {
-    if (this.how === "always") return false;
+    if (!this.compares) return false;
     // Of several entries of one path the last one counts, unless the first found something to keep.
     const known = this.#marks.get(entry.path);
     if (known !== 0) return known === KEPT;

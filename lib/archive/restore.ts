@@ -117,7 +117,8 @@ export class Restore implements TarHandler, Disposable {
         this.#space.require(place.target.rootFd, entry, place.shown);
         this.#output = { entry, places: [place], fds: [], at: 0, hole: false, aside: false };
         this.#output.fds.push(this.#maker.openFile(entry, place));
-        this.#output.aside = this.#maker.endsPlainly(entry, place);
+        // What a later entry may be compared with must have its time by then.
+        this.#output.aside = !this.#existing.compares && this.#maker.endsPlainly(entry, place);
         break;
       case "directory":
         this.#maker.directory(entry, place);

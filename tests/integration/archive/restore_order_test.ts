@@ -1,4 +1,5 @@
 /** Names come in the archive's order, though another thread still writes what the names before are for. */
+import assert from "node:assert/strict";
 import { extractArchive } from "../../../lib/archive/mod.ts";
 import { assertSameEntries, describeTree, sh, withTempDir } from "../../fixtures/tree.ts";
 
@@ -47,5 +48,28 @@ Deno.test(
     await sh('setfacl -d -m u:7:rwx "$0/ours/d2"', dir);
     await extractArchive(`${dir}/archive.tar`, { routes: [{ from: "", to: `${dir}/ours` }] });
     assertSameEntries(await describeTree(`${dir}/ours`), await describeTree(`${dir}/one`));
+  }),
+);
+
+Deno.test(
+  "extractArchive() with overwrite `older` keeps the newest of entries that get the same path",
+  withTempDir(async (dir) => {
+    for (const [top, mtime] of [["a", 300], ["b", 100], ["c", 500]] as const) {
+      Deno.mkdirSync(`${dir}/${top}`);
+      for (const file of ["one", "two"]) {
+        Deno.writeTextFileSync(`${dir}/${top}/${file}`, top);
+        Deno.utimeSync(`${dir}/${top}/${file}`, mtime, mtime);
+      }
+    }
+    await sh('cd "$0"; tar -cf archive.tar a b c; mkdir tar', dir);
+    await sh('cd "$0"; tar -xf archive.tar -C tar --strip-components=1 --keep-newer-files', dir);
+    await extractArchive(`${dir}/archive.tar`, {
+      overwrite: "older",
+      routes: [{ from: "", to: `${dir}/ours`, strip: 1 }],
+    });
+    for (const file of ["one", "two"]) {
+      assert.equal(Deno.readTextFileSync(`${dir}/tar/${file}`), "c");
+      assert.equal(Deno.readTextFileSync(`${dir}/ours/${file}`), "c");
+    }
   }),
 );

@@ -32,7 +32,7 @@ function load<S extends Deno.ForeignLibraryInterface>(name: string, symbols: S) 
   }
 }
 
-/** Deno's types ask for buffers that cannot be shared between threads; ours never are. */
-export function own(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  return bytes as Uint8Array<ArrayBuffer>;
+/** A buffer and its length, as calls take them. Deno's types ask for one no other thread shares; ours never is. */
+export function sized(bytes: Uint8Array) {
+  return [bytes as Uint8Array<ArrayBuffer>, BigInt(bytes.length)] as const;
 }

@@ -2,7 +2,7 @@
  * libdeflate through Deno.dlopen: it deflates 1.5 to 1.8 times as fast as node:zlib, into the same
  * format.
  */
-import { carriedLibrary, own } from "./carried_library.ts";
+import { carriedLibrary, sized } from "./carried_library.ts";
 
 const SYMBOLS = {
   libdeflate_alloc_compressor: { parameters: ["i32"], result: "pointer" },
@@ -62,10 +62,8 @@ export class Libdeflate {
     try {
       return this.symbols.libdeflate_deflate_compress(
         compressor,
-        own(input),
-        BigInt(input.length),
-        own(output),
-        BigInt(output.length),
+        ...sized(input),
+        ...sized(output),
       );
     } finally {
       this.symbols.libdeflate_free_compressor(compressor);
@@ -79,10 +77,8 @@ export class Libdeflate {
     try {
       return await this.symbols.deflateAside(
         compressor,
-        own(input),
-        BigInt(input.length),
-        own(output),
-        BigInt(output.length),
+        ...sized(input),
+        ...sized(output),
       );
     } finally {
       this.symbols.libdeflate_free_compressor(compressor);
@@ -96,10 +92,8 @@ export class Libdeflate {
     try {
       const result = this.symbols.libdeflate_deflate_decompress_ex(
         decompressor,
-        own(input),
-        BigInt(input.length),
-        own(output),
-        BigInt(output.length),
+        ...sized(input),
+        ...sized(output),
         this.#takenBytes,
         this.#writtenBytes,
       );
@@ -124,10 +118,8 @@ export class Libdeflate {
     try {
       const result = await this.symbols.libdeflate_gzip_decompress_ex(
         decompressor,
-        own(input),
-        BigInt(input.length),
-        own(output),
-        BigInt(output.length),
+        ...sized(input),
+        ...sized(output),
         new Uint8Array(taken.buffer),
         null,
       );
@@ -138,7 +130,7 @@ export class Libdeflate {
   }
 
   crc32(bytes: Uint8Array): number {
-    return this.symbols.libdeflate_crc32(0, own(bytes), BigInt(bytes.length));
+    return this.symbols.libdeflate_crc32(0, ...sized(bytes));
   }
 }
 

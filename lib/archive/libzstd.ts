@@ -2,7 +2,7 @@
  * libzstd through Deno.dlopen: it compresses 1.4 times and decompresses 1.7 times as fast as node:zlib's
  * zstd, into and out of memory that is used again.
  */
-import { carriedLibrary, own } from "./carried_library.ts";
+import { carriedLibrary, sized } from "./carried_library.ts";
 
 // Sizes stay below 4 GiB, so the 32 low bits of a size_t say everything and no BigInt is made.
 const symbols = carriedLibrary("libzstd.so.1", {
@@ -51,10 +51,8 @@ export function compress(parameters: Parameters, input: Uint8Array, output: Uint
   try {
     const length = library.ZSTD_compress2(
       context,
-      own(output),
-      BigInt(output.length),
-      own(input),
-      BigInt(input.length),
+      ...sized(output),
+      ...sized(input),
     );
     return length >= FIRST_ERROR ? 0 : length;
   } finally {
@@ -74,10 +72,8 @@ export async function compressAside(
   try {
     const length = await library.compressAside(
       context,
-      own(output),
-      BigInt(output.length),
-      own(input),
-      BigInt(input.length),
+      ...sized(output),
+      ...sized(input),
     );
     return length >= FIRST_ERROR ? 0 : length;
   } finally {
@@ -105,10 +101,8 @@ function contextFor(library: Library, parameters: Parameters): Deno.PointerObjec
  */
 export function decompress(input: Uint8Array, output: Uint8Array): number {
   const length = symbols()!.ZSTD_decompress(
-    own(output),
-    BigInt(output.length),
-    own(input),
-    BigInt(input.length),
+    ...sized(output),
+    ...sized(input),
   );
   return length >= FIRST_ERROR ? -1 : length;
 }
@@ -119,10 +113,8 @@ export function decompress(input: Uint8Array, output: Uint8Array): number {
  */
 export async function decompressAside(input: Uint8Array, output: Uint8Array): Promise<boolean> {
   const length = await symbols()!.decompressAside(
-    own(output),
-    BigInt(output.length),
-    own(input),
-    BigInt(input.length),
+    ...sized(output),
+    ...sized(input),
   );
   return length === output.length;
 }

@@ -10,7 +10,7 @@ import {
 } from "../core/units.ts";
 import type { BackupOutcome } from "../operations/backup.ts";
 import type { BackupPlan } from "../operations/backup_plan.ts";
-import type { ListedBackup } from "../operations/list.ts";
+import { DIED, type ListedBackup } from "../operations/list.ts";
 import type { Estimate } from "../operations/preflight.ts";
 import { whatToDo } from "../operations/suspicion.ts";
 import type { Style } from "./style.ts";
@@ -117,6 +117,11 @@ function verdict(backup: BackupRecord): string {
 /** The table of `backup list`. */
 export function listLines(backups: ListedBackup[], now: Date, style: Style): string[] {
   if (backups.length === 0) return ["There are no backups yet. Make one: duckback backup create"];
+  const died = backups.some((backup) => backup.died);
+  return [...backupTable(backups, now, style), ...(died ? ["", `! ${DIED}`] : [])];
+}
+
+function backupTable(backups: ListedBackup[], now: Date, style: Style): string[] {
   return table(
     [
       { title: "ID", align: "right" },

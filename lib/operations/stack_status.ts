@@ -10,7 +10,7 @@ import { audited } from "./audit.ts";
 import type { Context } from "./context.ts";
 import { beginExclusive } from "./exclusive.ts";
 import { labelNotes, liveWriters, sharingFindings } from "./label_findings.ts";
-import { isRestorable, listBackups, type ListedBackup } from "./list.ts";
+import { DIED, isRestorable, listBackups, type ListedBackup } from "./list.ts";
 import { type Overdue, overdueStacks } from "./overdue.ts";
 import { type ServiceView, views } from "./services.ts";
 import { currentSettings } from "./settings.ts";
@@ -158,7 +158,7 @@ function problems(
   if (docker_error && stack.services.length > 0) found.push(docker_error.message);
   found.push(...labelNotes(stack.labels, { fatal: true }));
   if (died) {
-    found.push("A run died and left something to mend: run `duckback recover`.");
+    found.push(DIED);
   }
   for (const path of listAside(ctx.home)) {
     found.push(

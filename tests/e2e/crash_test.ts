@@ -304,7 +304,7 @@ async function saysItDied({ place, at }: Scene) {
   assert.match(status.json.problems.join(), /run died .*duckback recover/);
   const { json } = await place.ok(["backup", "list", "--json"], at);
   assert.deepEqual([json.backups[0].status, json.backups[0].died], ["running", true]);
-  assert.match((await place.ok(["backup", "list"], at)).stdout, / died /);
+  assert.match((await place.ok(["backup", "list"], at)).stdout, / died .*run `duckback recover`/s);
 }
 
 /** The next command, or `recover`, restores it. */

@@ -272,15 +272,17 @@ Deno.test("CodecPool.run() answers every task, also more than it has workers", a
 
 eachWay("CodecPool rejects what is unanswered once it is closed", async () => {
   const pool = new CodecPool(1);
-  const task = () => ({
+  const task = (room = new ArrayBuffer(2 << 20)) => ({
     ...{ act: "compress" as const, codec: "gzip" as const, level: 9 },
-    ...{ input: new ArrayBuffer(1 << 20), length: 1 << 20 },
+    ...{ input: new ArrayBuffer(1 << 20), length: 1 << 20, room },
   });
-  const waiting = [pool.run(task()), pool.run(task())];
+  const first = new ArrayBuffer(2 << 20);
+  const block = new Uint8Array(first);
+  const waiting = [pool.run(task(first)), pool.run(task())];
   const settled = Promise.allSettled(waiting);
   pool[Symbol.dispose]();
   assert.deepEqual((await settled).map(({ status }) => status), ["rejected", "rejected"]);
   await assert.rejects(pool.run(task()));
-  // A library's call goes on to its end, and holds its buffers until then.
-  await new Promise((resolve) => setTimeout(resolve, 200));
+  // A library's call goes on to its end, and holds its buffers until then; a worker took them with it.
+  while (block[0] === 0) await new Promise((resolve) => setTimeout(resolve, 5));
 });

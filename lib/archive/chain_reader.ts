@@ -10,7 +10,7 @@ import { corrupt } from "./corrupt.ts";
 import { addZeros } from "./hash_zeros.ts";
 import { type EntryPlace, readRecipe, type Recipe } from "./recipe.ts";
 import { type Pause, SeekReader } from "./seek_reader.ts";
-import type { TarEntry, TarHandler } from "./tar_reader.ts";
+import type { TarEntry, TarHandler } from "./tar_parser.ts";
 
 /** The archives of a backup. */
 export interface Archives {

@@ -7,7 +7,7 @@ import { type EntryPlace, LONGEST_RECIPE, readRecipe, type Recipe } from "./reci
 import { RECIPES } from "./self_entries.ts";
 import type { Pause } from "./seek_reader.ts";
 import { BLOCK } from "./tar_header.ts";
-import { type TarEntry, TarParser } from "./tar_reader.ts";
+import { type TarEntry, TarParser } from "./tar_parser.ts";
 
 /** Where blocks of an archive are read. */
 export interface Blocks {

@@ -5,7 +5,7 @@ import { corrupt } from "./corrupt.ts";
 import type { EntryHead } from "./entry_header.ts";
 import { readPax } from "./pax.ts";
 import { BLOCK, readHeader, readOwners } from "./tar_header.ts";
-import { type TarEntry, TarParser } from "./tar_reader.ts";
+import { type TarEntry, TarParser } from "./tar_parser.ts";
 
 export interface EntryBytes {
   /** All headers of the entry, extended ones included. */

@@ -9,7 +9,7 @@ import type { OwnerChoice } from "./owners.ts";
 import { Pulse } from "./pulse.ts";
 import { Restore } from "./restore.ts";
 import type { Route } from "./routes.ts";
-import { readTar } from "./tar_reader.ts";
+import { readTar } from "./read_tar.ts";
 
 export type { Route };
 

@@ -3,7 +3,7 @@ import { fsync } from "../posix/files.ts";
 import { ENOENT } from "../posix/libc.ts";
 import { PosixError } from "../posix/posix_error.ts";
 import type { Place } from "./restore_entry.ts";
-import type { TarEntry } from "./tar_reader.ts";
+import type { TarEntry } from "./tar_parser.ts";
 import type { Target } from "./target.ts";
 
 export class FlushEach {

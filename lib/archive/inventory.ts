@@ -11,7 +11,8 @@ import { Pulse } from "./pulse.ts";
 import type { Recipe } from "./recipe.ts";
 import { isSelf } from "./self_entries.ts";
 import { MOST_HASHED_HOLES } from "./sparse_map.ts";
-import { readTar, type TarEntry, type TarHandler } from "./tar_reader.ts";
+import { readTar } from "./read_tar.ts";
+import type { TarEntry, TarHandler } from "./tar_parser.ts";
 
 export interface InventoryOptions {
   /**

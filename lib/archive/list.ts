@@ -3,7 +3,7 @@ import type { ManifestEntry } from "../core/model.ts";
 import { ArchiveFile } from "./archive_file.ts";
 import { openSource } from "./open_source.ts";
 import { isSelf } from "./self_entries.ts";
-import { type TarEntry, TarParser } from "./tar_reader.ts";
+import { type TarEntry, TarParser } from "./tar_parser.ts";
 
 /**
  * All entries but the archive's own, in the archive's order; `sha256` is always null, since tar

@@ -1,6 +1,6 @@
 /** A manifest read beside its archive: a few thousand rows are held, whatever their number. */
 import type { ManifestEntry } from "../core/model.ts";
-import { SLICE_ENTRIES } from "./tar_reader.ts";
+import { SLICE_ENTRIES } from "./read_tar.ts";
 
 /** Rows in the archive's order, in batches of any size. */
 export type ManifestBatches<T = ManifestEntry> = AsyncIterable<T[]> | Iterable<T[]>;

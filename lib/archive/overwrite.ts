@@ -4,7 +4,7 @@ import { PosixError } from "../posix/posix_error.ts";
 import { StatView } from "../posix/stat.ts";
 import { PathMarks } from "./path_marks.ts";
 import type { Place } from "./restore_entry.ts";
-import type { TarEntry } from "./tar_reader.ts";
+import type { TarEntry } from "./tar_parser.ts";
 
 /** `never`: what is there stays. `older`: what was changed since stays. `always`: nothing stays. */
 export type Overwrite = "never" | "older" | "always";

@@ -9,7 +9,8 @@ import { openSource } from "./open_source.ts";
 import { Pulse } from "./pulse.ts";
 import { FIRST_ENTRY, LAST_ENTRY } from "./self_entries.ts";
 import { BLOCK } from "./tar_header.ts";
-import { readTar, type TarEntry, type TarHandler, TarParser } from "./tar_reader.ts";
+import { readTar } from "./read_tar.ts";
+import { type TarEntry, type TarHandler, TarParser } from "./tar_parser.ts";
 
 export interface ReadOptions {
   progress?: ProgressSink;

@@ -17,7 +17,7 @@ import { EntryMaker, type Place } from "./restore_entry.ts";
 import { Routes } from "./routes.ts";
 import { isSelf } from "./self_entries.ts";
 import { Space } from "./space.ts";
-import type { TarEntry, TarHandler } from "./tar_reader.ts";
+import type { TarEntry, TarHandler } from "./tar_parser.ts";
 
 /** A file that is being written, in one place or (second pass) several. */
 interface Output {

@@ -18,7 +18,7 @@ import {
 } from "../posix/xattr.ts";
 import type { NotRestored } from "./not_restored.ts";
 import type { OwnerChoice } from "./owners.ts";
-import type { TarEntry } from "./tar_reader.ts";
+import type { TarEntry } from "./tar_parser.ts";
 import type { Owner, Spot, Target } from "./target.ts";
 import type { FileEnd } from "./write_batch.ts";
 

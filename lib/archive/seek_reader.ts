@@ -14,7 +14,7 @@ import { openSource } from "./open_source.ts";
 import { LONGEST_RECIPE } from "./recipe.ts";
 import { RECIPES } from "./self_entries.ts";
 import { BLOCK } from "./tar_header.ts";
-import { type TarEntry, type TarHandler, TarParser } from "./tar_reader.ts";
+import { type TarEntry, type TarHandler, TarParser } from "./tar_parser.ts";
 
 /** Bytes handed over between two calls of `pause`. */
 const SLICE = 256 << 10;

@@ -7,7 +7,7 @@ import { openSource } from "./open_source.ts";
 import { FIRST_ENTRY, LAST_ENTRY } from "./self_entries.ts";
 import { BLOCK, readHeader, RECORD } from "./tar_header.ts";
 import { lastFrame } from "./seek_table.ts";
-import { type TarEntry, TarParser } from "./tar_reader.ts";
+import { type TarEntry, TarParser } from "./tar_parser.ts";
 
 /** Longest JSON that is read. */
 const MAX_JSON = 16 << 20;

@@ -9,7 +9,7 @@ import { corrupt } from "./corrupt.ts";
 import type { ManifestRows } from "./manifest_rows.ts";
 import type { Pulse } from "./pulse.ts";
 import { isSelf, LAST_ENTRY } from "./self_entries.ts";
-import { type TarEntry, type TarHandler, TarParser } from "./tar_reader.ts";
+import { type TarEntry, type TarHandler, TarParser } from "./tar_parser.ts";
 
 /** What of a row of a manifest finds its entry, and tells it from others. */
 export type PlacedRow =

@@ -3,7 +3,7 @@ import { DuckbackError } from "../core/errors.ts";
 import { printable } from "../core/paths.ts";
 import { formatBytes } from "../core/units.ts";
 import { fdFreeSpace } from "../posix/names.ts";
-import type { TarEntry } from "./tar_reader.ts";
+import type { TarEntry } from "./tar_parser.ts";
 
 /** What is left to others, who may be services with a database on the same disk. */
 const RESERVE = 16 << 20;

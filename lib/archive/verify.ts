@@ -12,7 +12,8 @@ import { FIRST_ENTRY, isSelf, LAST_ENTRY, RECIPES } from "./self_entries.ts";
 import { RECORD } from "./tar_header.ts";
 import { type ManifestBatches, ManifestRows } from "./manifest_rows.ts";
 import { addZeros } from "./hash_zeros.ts";
-import { readTar, type TarEntry, type TarHandler } from "./tar_reader.ts";
+import { readTar } from "./read_tar.ts";
+import type { TarEntry, TarHandler } from "./tar_parser.ts";
 
 export interface VerifyOptions {
   /** SHA-256 (hex) that the archive file must have. */

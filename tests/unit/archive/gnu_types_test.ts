@@ -1,7 +1,7 @@
 /** Entries that GNU tar alone writes. */
 import assert from "node:assert/strict";
 import { Dumpdir } from "../../../lib/archive/gnu_types.ts";
-import { type TarEntry, TarParser } from "../../../lib/archive/tar_reader.ts";
+import { type TarEntry, TarParser } from "../../../lib/archive/tar_parser.ts";
 import { type RawEntry, rawTar } from "../../fixtures/raw_tar.ts";
 
 const LISTING = "Yin the archive\0Nnot in it\0Dsub\0NN\0\0";

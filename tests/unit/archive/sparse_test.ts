@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { SparseError, SparseReader } from "../../../lib/archive/sparse_reader.ts";
-import { TarParser } from "../../../lib/archive/tar_reader.ts";
+import { TarParser } from "../../../lib/archive/tar_parser.ts";
 import { type RawEntry, rawTar } from "../../fixtures/raw_tar.ts";
 
 /** What a parser hands on of the archive's only file: "h" and a length, or "d" and the bytes. */

@@ -8,7 +8,7 @@ import { decodePath, encodePath } from "../../../lib/core/paths.ts";
 import { type EntryHead, HeaderBuilder } from "../../../lib/archive/entry_header.ts";
 import { formatTime, parseTime, PaxBuilder, readPax } from "../../../lib/archive/pax.ts";
 import { HeaderError, HeaderWriter, readHeader } from "../../../lib/archive/tar_header.ts";
-import { type TarEntry, TarParser } from "../../../lib/archive/tar_reader.ts";
+import { type TarEntry, TarParser } from "../../../lib/archive/tar_parser.ts";
 import { fixChecksum } from "../../fixtures/raw_tar.ts";
 
 const NONE = new Uint8Array(0);

@@ -4,12 +4,11 @@
  */
 import { decodePath } from "../core/paths.ts";
 import type { EntryType, ManifestEntry } from "../core/model.ts";
-import type { ChunkSource } from "./block_reader.ts";
 import { corrupt, type Place } from "./corrupt.ts";
 import { padding } from "./pack.ts";
+import { cleanPath, PathError } from "./entry_path.ts";
 import { entryXattrs, type StoredXattr } from "./entry_xattrs.ts";
 import { MAX_PAX, parseTime, PaxError, readPax } from "./pax.ts";
-import type { Pulse } from "./pulse.ts";
 import { continueMap, type HeaderMap, headerMap } from "./gnu_sparse.ts";
 import { Dumpdir, DUMPDIR_KEY, REFUSED } from "./gnu_types.ts";
 import { mapOfRecords, SparseError, SparseReader } from "./sparse_reader.ts";
@@ -380,18 +379,12 @@ export class TarParser {
     return id;
   }
 
-  /** The path without leading "./" and final "/". Throws where it is absolute or leads upwards. */
   #clean(raw: string, entry: string): string {
-    if (raw === "." || raw === "./") return ".";
-    if (isClean(raw)) return raw;
-    if (raw.startsWith("/")) throw this.#corrupt("a path is absolute", entry);
-    if (raw.includes("\0")) throw this.#corrupt("a path holds a NUL", entry);
-    const path = raw.replace(/^(\.\/)+/, "").replace(/\/$/, "");
-    for (const part of path.split("/")) {
-      if (part === "") throw this.#corrupt("a path has an empty part", entry);
-      if (part === "." || part === "..") throw this.#corrupt(`a path has a part "${part}"`, entry);
+    try {
+      return cleanPath(raw);
+    } catch (error) {
+      throw error instanceof PathError ? this.#corrupt(error.message, entry) : error;
     }
-    return path;
   }
 
   #corrupt(state: string, entry?: string) {
@@ -400,59 +393,7 @@ export class TarParser {
   }
 }
 
-const SLASH = 0x2f;
-const DOT = 0x2e;
-
-/** True where nothing is to be taken off a path and nothing is wrong with it: as almost always. */
-function isClean(path: string): boolean {
-  let begin = 0;
-  for (let i = 0; i <= path.length; i++) {
-    const code = i < path.length ? path.charCodeAt(i) : SLASH;
-    if (code === 0) return false;
-    if (code !== SLASH) continue;
-    const length = i - begin;
-    if (length === 0) return false;
-    if (length <= 2 && path.charCodeAt(begin) === DOT && path.charCodeAt(i - 1) === DOT) {
-      return false;
-    }
-    begin = i + 1;
-  }
-  return true;
-}
-
 function untilNul(bytes: Uint8Array): Uint8Array {
   const end = bytes.indexOf(0);
   return bytes.slice(0, end === -1 ? bytes.length : end);
-}
-
-/** Bytes parsed between two looks at the clock: a few hundred entries at most. */
-const SLICE_BYTES = 256 << 10;
-
-/** Entries that can begin in bytes parsed at once. */
-export const SLICE_ENTRIES = SLICE_BYTES / BLOCK + 1;
-
-/**
- * Feeds all of `source` to `handler` and checks that the archive is complete. `prepare` is called
- * (and awaited) before at most SLICE_ENTRIES entries are handed over. Throws ARCHIVE_CORRUPT, IO, INTERRUPTED and whatever the handler throws.
- */
-export async function readTar(
-  archive: string,
-  source: ChunkSource,
-  handler: TarHandler,
-  pulse: Pulse,
-  prepare?: () => Promise<void> | undefined,
-): Promise<void> {
-  const parser = new TarParser(archive, handler);
-  let offset = 0;
-  for (let chunk = await source.next(); chunk !== null; chunk = await source.next()) {
-    offset = chunk.offset;
-    for (let at = 0; at < chunk.bytes.length;) {
-      const wait = prepare?.();
-      if (wait !== undefined) await wait;
-      const slice = chunk.bytes.subarray(at, at + SLICE_BYTES);
-      at += parser.feedSome(slice, offset, chunk.inner + at);
-      if (pulse.due()) await pulse.beat();
-    }
-  }
-  parser.finish(offset);
 }

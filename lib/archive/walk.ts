@@ -5,7 +5,6 @@
  */
 import { encodePath } from "../core/paths.ts";
 import { type EntryType, SELF_DIR, type Source, UNDO_DIR } from "../core/model.ts";
-import { DuckbackError } from "../core/errors.ts";
 import { cString } from "../posix/c_string.ts";
 import { DirStack } from "../posix/dir_stack.ts";
 import { DT, Listing } from "../posix/directory.ts";
@@ -17,7 +16,10 @@ import { StatView } from "../posix/stat.ts";
 import { NO_XATTRS, procPath, type Xattr, xattrsAt, xattrsOf } from "../posix/xattr.ts";
 import { CACHE_TAG, isCacheDirectory } from "./cache_dir.ts";
 import type { Excluder } from "./exclude.ts";
+import { FirstNames } from "./first_names.ts";
 import type { SkipList } from "./skip_list.ts";
+import { sourceFailure } from "./source_failure.ts";
+import { storable } from "./storable_xattrs.ts";
 import type { Warnings } from "./warnings.ts";
 
 export interface WalkOptions {
@@ -55,9 +57,6 @@ interface Level {
   cache: boolean;
 }
 
-/** Attributes of one entry that go into its header, which readers hold whole. */
-const MOST_XATTR_BYTES = 512 << 10;
-
 const NO_LINK = new Uint8Array(0);
 const DIRECTORY = c.O_RDONLY | c.O_DIRECTORY | c.O_NOFOLLOW | c.O_NONBLOCK;
 // O_NONBLOCK: a fifo or device put in a file's place meanwhile must not hold the walk up.
@@ -89,9 +88,8 @@ export class Walker implements Disposable {
   #entered = -1;
   #hostPath = "";
   #sourcePath = "";
-  /** First archive path of each inode with several names, and how many of them are still to come. */
   readonly #again = new StatView();
-  readonly #inodes = new Map<string, { path: string; left: number; stored: boolean }>();
+  readonly #firsts = new FirstNames();
   #noatime = c.O_NOATIME;
 
   constructor(readonly options: WalkOptions) {}
@@ -250,26 +248,9 @@ export class Walker implements Disposable {
     }
     if (this.options.openFiles) {
       const path = dirfd === c.AT_FDCWD ? name : procPath(dirfd, name);
-      this.xattrs = this.#kept(xattrsAt(path));
+      this.xattrs = storable(xattrsAt(path), this.path, this.options.warnings);
     }
     return true;
-  }
-
-  /** Notes attributes that cannot be stored. */
-  #kept(xattrs: readonly Xattr[] | null): readonly Xattr[] {
-    if (xattrs === null) {
-      const errno = c.lastErrno();
-      if (errno === c.ENOENT) return NO_XATTRS; // gone by now, or no /proc: symlinks and the like only
-      const message = `its extended attributes cannot be read: ${describeErrno(errno)}`;
-      this.options.warnings.add("UNREADABLE", this.path, message, true);
-      return NO_XATTRS;
-    }
-    if (xattrs.length === 0) return xattrs;
-    const bytes = xattrs.reduce((sum, { name, value }) => sum + 3 * name.length + value.length, 0);
-    if (bytes <= MOST_XATTR_BYTES) return xattrs;
-    const message = `its extended attributes are not stored: they come to ${bytes} bytes`;
-    this.options.warnings.add("UNREADABLE", this.path, message, true);
-    return NO_XATTRS;
   }
 
   /**
@@ -277,7 +258,6 @@ export class Walker implements Disposable {
    * are then those of what has the name now. False where that is no file any more.
    */
   reopen(): boolean {
-    const before = inodeKey(this.stat);
     const fd = this.#open(this.#dirfd, this.#name, FILE);
     if (fd < 0) return false;
     if (!this.#again.of(fd) || this.#again.type !== "file") {
@@ -286,17 +266,14 @@ export class Walker implements Disposable {
     }
     closeQuietly(this.fd);
     this.fd = fd;
+    // Other names of what was here before are no links to what is here now.
+    const replaced = !this.#firsts.isSame(this.#again, this.stat);
+    if (replaced) this.#firsts.forget(this.stat);
     this.stat.of(fd);
-    const now = inodeKey(this.stat);
-    if (now !== before) {
-      // Other names of what was here before are no links to what is here now.
-      this.#inodes.delete(before);
-      const { nlink } = this.stat;
-      if (nlink > 1 && !this.#inodes.has(now)) {
-        this.#inodes.set(now, { path: this.path, left: nlink - 1, stored: false });
-      }
+    if (replaced && this.stat.nlink > 1 && this.#firsts.find(this.stat) === null) {
+      this.#firsts.add(this.stat, { path: this.path, stored: false });
     }
-    this.xattrs = this.#kept(xattrsOf(fd));
+    this.xattrs = storable(xattrsOf(fd), this.path, this.options.warnings);
     return true;
   }
 
@@ -312,27 +289,25 @@ export class Walker implements Disposable {
       return true;
     }
     if (stored && !this.stored) {
-      this.#inodes.delete(inodeKey(this.stat));
+      this.#firsts.forget(this.stat);
       return false;
     }
     this.type = "file";
     this.fd = fd;
-    if (fd >= 0) this.xattrs = this.#kept(xattrsOf(fd));
+    if (fd >= 0) this.xattrs = storable(xattrsOf(fd), this.path, this.options.warnings);
     return true;
   }
 
   /** True where another name of the same inode is stored already: the entry is a hard link to it. */
   #isSecondName(): boolean {
-    const { nlink } = this.stat;
-    if (nlink < 2) return false;
-    const key = inodeKey(this.stat);
-    const first = this.#inodes.get(key);
+    if (this.stat.nlink < 2) return false;
+    const first = this.#firsts.find(this.stat);
     this.stored &&= this.options.earlier!.isLink(first?.path ?? null);
-    if (first === undefined) {
-      this.#inodes.set(key, { path: this.path, left: nlink - 1, stored: this.stored });
+    if (first === null) {
+      this.#firsts.add(this.stat, { path: this.path, stored: this.stored });
       return false;
     }
-    if (--first.left === 0) this.#inodes.delete(key);
+    this.#firsts.count(this.stat);
     // A link to what is stored anew must itself be stored behind it.
     this.stored &&= first.stored;
     this.type = "hardlink";
@@ -361,7 +336,9 @@ export class Walker implements Disposable {
     }
     this.type = "directory";
     this.stored = this.#isStored();
-    if (this.options.openFiles) this.xattrs = this.#kept(xattrsOf(fd));
+    if (this.options.openFiles) {
+      this.xattrs = storable(xattrsOf(fd), this.path, this.options.warnings);
+    }
     if (otherFileSystem) closeQuietly(fd);
     else this.#entered = fd;
     return true;
@@ -426,23 +403,4 @@ export class Walker implements Disposable {
     this.#levels.length = 0;
     this.#dirs[Symbol.dispose]();
   }
-}
-
-/** With its birth, since the number of a file that was removed is soon another's. */
-function inodeKey(stat: StatView): string {
-  return `${stat.dev}:${stat.ino}:${stat.birth}`;
-}
-
-function sourceFailure(source: Source, errno: number): DuckbackError {
-  const missing = errno === c.ENOENT || errno === c.ENOTDIR;
-  return new DuckbackError(
-    missing ? "SOURCE_MISSING" : "SOURCE_UNREADABLE",
-    `Cannot back up "${source.path}": ${describeErrno(errno)}`,
-    {
-      hint: missing
-        ? `It is a source because: ${source.origin}. Create it, or leave it out with --exclude.`
-        : "Run as root, or let this user read it.",
-      details: { source: source.name, path: source.path },
-    },
-  );
 }

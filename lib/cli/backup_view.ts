@@ -10,7 +10,8 @@ import {
 } from "../core/units.ts";
 import type { BackupOutcome } from "../operations/backup.ts";
 import type { BackupPlan } from "../operations/backup_plan.ts";
-import { DIED, type ListedBackup } from "../operations/list.ts";
+import { DIED } from "../operations/died.ts";
+import type { ListedBackup } from "../operations/list.ts";
 import type { Estimate } from "../operations/preflight.ts";
 import { whatToDo } from "../operations/suspicion.ts";
 import type { Style } from "./style.ts";

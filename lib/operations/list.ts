@@ -8,9 +8,6 @@ import { chainProblem } from "./chain.ts";
 import type { Context } from "./context.ts";
 import { withCatalog } from "./context.ts";
 
-/** What is to be done about rows that `died`, and whatever else a run left that died. */
-export const DIED = "A run died and left something to mend: run `duckback recover`.";
-
 /** A record and whether its archive is on disk now. */
 export type ListedBackup = BackupRecord & {
   file_exists: boolean;

@@ -20,7 +20,9 @@ const utf8 = new TextEncoder();
 /** Why standard output could not be written, where that was more than a reader gone away. */
 let unwritten: unknown = null;
 
-const code = await run(Deno.args, {
+// What ends before `end` has gone wrong.
+Deno.exitCode = 1;
+void run(Deno.args, {
   env: Deno.env.toObject(),
   cwd: Deno.cwd(),
   uid: Deno.uid(),
@@ -38,9 +40,12 @@ const code = await run(Deno.args, {
   },
   out: (text) => write(Deno.stdout, text),
   err: (text) => write(Deno.stderr, text),
-});
-if (unwritten !== null) write(Deno.stderr, `error: Cannot write the output: ${unwritten}\n`);
-Deno.exit(unwritten !== null && code === 0 ? 1 : code);
+}).then(end);
+
+function end(code: number): void {
+  if (unwritten !== null) write(Deno.stderr, `error: Cannot write the output: ${unwritten}\n`);
+  Deno.exit(unwritten !== null && code === 0 ? 1 : code);
+}
 
 /**
  * Throws nothing: an exception here would leave nobody to tell, and must not keep services stopped. A

@@ -3,6 +3,7 @@
  * for it, or where a library can do without, which spares their start and the way there.
  */
 import { DuckbackError } from "../core/errors.ts";
+import { here } from "../core/here.ts";
 import { type Answer, canDoAside, performAside, type Task } from "./codec_task.ts";
 // Before a worker needs them:
 import "./libdeflate.ts";
@@ -67,7 +68,9 @@ export class CodecPool implements Disposable {
 
   #grow(): Member | undefined {
     if (this.#members.length >= this.size) return undefined;
-    const worker = new Worker(new URL("./codec_worker.ts", import.meta.url), { type: "module" });
+    const worker = new Worker(new URL("./codec_worker.ts", here(import.meta.url)), {
+      type: "module",
+    });
     const member: Member = { worker, job: null };
     worker.onmessage = (event: MessageEvent<Answer>) => {
       const done = member.job!;

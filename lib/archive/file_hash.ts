@@ -1,6 +1,7 @@
 /** The SHA-256 of a file that is read for another reason: of a long one on a thread of its own. */
 import { createHash, type Hash } from "node:crypto";
 import { DuckbackError } from "../core/errors.ts";
+import { here } from "../core/here.ts";
 
 /** What goes to the worker: how far the file has been read, or that this was all of it. */
 export type HashOrder = { fd: number; to: number } | "digest";
@@ -23,7 +24,7 @@ export class FileHash implements Disposable {
       this.#worker = null;
       return;
     }
-    const worker = new Worker(new URL("./file_hash_worker.ts", import.meta.url), {
+    const worker = new Worker(new URL("./file_hash_worker.ts", here(import.meta.url)), {
       type: "module",
     });
     this.#worker = worker;

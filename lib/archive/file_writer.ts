@@ -2,6 +2,7 @@
  * Fills files that are open already, on another thread where there is much to be written. Names are none
  * of its business: whatever depends on the order of entries was done before a file gets here.
  */
+import { here } from "../core/here.ts";
 import type { FileEnd, Written } from "./write_batch.ts";
 import { ROOM } from "./write_batch.ts";
 import { WriteRing } from "./write_ring.ts";
@@ -65,7 +66,7 @@ export class FileWriter implements Disposable {
   }
 
   #start(): Worker {
-    const worker = new Worker(new URL("./file_writer_worker.ts", import.meta.url), {
+    const worker = new Worker(new URL("./file_writer_worker.ts", here(import.meta.url)), {
       type: "module",
     });
     // One that does not start is not missed: this thread goes on doing it all.

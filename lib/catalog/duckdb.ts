@@ -7,6 +7,8 @@ import {
   type DuckDBResultReader,
   StatementType,
 } from "@duckdb/node-api";
+import { exists } from "./files.ts";
+import { INSTANCE_CONFIG } from "./instance_config.ts";
 import { decodeJson, decodeText, encodeJson, encodeText, Json } from "./text.ts";
 
 // Two faults of Deno 2.7.11 with native addons like this one; drop what stands here when it is newer.
@@ -35,49 +37,106 @@ export interface DatabaseOptions {
   read_only?: boolean;
 }
 
-/** Of a new file: blocks of 16 KiB, not 256. A catalogue is then a fifth as large, a write 30 % faster. */
-const FILE_OPTIONS = { default_block_size: "16384" };
+/**
+ * An instance that nobody uses. Making one takes 25 ms or more of a thread, attaching a database to one a
+ * millisecond: the first is made while the program still loads, and then each serves one database after
+ * another.
+ */
+let spare: Promise<DuckDBInstance | null> | null = null;
+
+/** Begins to make what the first database will want; a failure is told then. */
+export function expectDatabase(): void {
+  spare ??= createInstance().catch(() => null);
+}
+
+/** Takes one that is being made by other means; where that fails, it is made here and says why. */
+export function takeInstance(made: Promise<unknown>): void {
+  type Made = ConstructorParameters<typeof DuckDBInstance>[0];
+  spare = made.then((db) => new DuckDBInstance(db as Made), () => null);
+}
+
+function createInstance(): Promise<DuckDBInstance> {
+  return DuckDBInstance.create(":memory:", INSTANCE_CONFIG);
+}
+
+interface Attached {
+  instance: DuckDBInstance;
+  connection: DuckDBConnection;
+}
+
+/** To the spare instance, where there is one that can still be set up so, or to a new one. */
+async function attach(path: string, opts: DatabaseOptions): Promise<Attached> {
+  const settings = `
+    SET threads = ${opts.threads ?? 2};
+    SET memory_limit = ${quoted(opts.memory_limit ?? "256MB")};
+    SET temp_directory = ${quoted(opts.temp_directory)};
+    SET TimeZone = 'UTC'`;
+  const taken = spare;
+  spare = null;
+  const kept = await taken;
+  if (kept) {
+    try {
+      return await attachTo(kept, settings, path, opts);
+    } catch { /* set up for another purpose for good, or it says why below */ }
+  }
+  return await attachTo(await createInstance(), settings, path, opts);
+}
+
+async function attachTo(
+  instance: DuckDBInstance,
+  settings: string,
+  path: string,
+  { read_only }: DatabaseOptions,
+): Promise<Attached> {
+  try {
+    const connection = await instance.connect();
+    await connection.run(settings);
+    // Blocks in memory are as large as DuckDB's own choice.
+    const how = path === ":memory:" ? "(BLOCK_SIZE 262144)" : read_only ? "(READ_ONLY)" : "";
+    await connection.run(`ATTACH ${quoted(path)} AS ${NAME} ${how}; USE ${NAME}`);
+    return { instance, connection };
+  } catch (error) {
+    instance.closeSync();
+    throw error;
+  }
+}
+
+/** What a database is called within its instance. */
+const NAME = "duckback";
+
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
+}
 
 /** One connection to one database file (":memory:" for none). Not for concurrent use. */
 export class Database {
   #closed = false;
+  /** False after any failure: its instance is not for another database. */
+  #sound = true;
 
   private constructor(
     readonly path: string,
+    private readonly options: DatabaseOptions,
     private readonly instance: DuckDBInstance,
     private readonly connection: DuckDBConnection,
   ) {}
 
   /** Throws DuckDB's own error; failure.ts tells its kind. */
   static async open(path: string, opts: DatabaseOptions): Promise<Database> {
-    const instance = await DuckDBInstance.create(path, {
-      ...(path === ":memory:" ? {} : FILE_OPTIONS),
-      access_mode: opts.read_only ? "READ_ONLY" : "AUTOMATIC",
-      threads: String(opts.threads ?? 2),
-      memory_limit: opts.memory_limit ?? "256MB",
-      temp_directory: opts.temp_directory,
-      // Everything needed (json, parquet, icu) is linked in; nothing is ever fetched.
-      autoinstall_known_extensions: "false",
-      autoload_known_extensions: "false",
-    });
-    try {
-      const connection = await instance.connect();
-      await connection.run("SET TimeZone = 'UTC'");
-      return new Database(path, instance, connection);
-    } catch (error) {
-      instance.closeSync();
-      throw error;
-    }
+    const { instance, connection } = await attach(path, opts);
+    return new Database(path, opts, instance, connection);
   }
 
   /** Runs one or more statements; named parameters ($name) only with a single one. */
   async run(sql: string, params: Params = {}): Promise<void> {
-    await this.connection.run(sql, bind(params));
+    await this.#watched(this.connection.run(sql, bind(params)));
   }
 
   /** Rows of a query; see `fromColumn` for how values arrive. */
   async rows<T = Row>(sql: string, params: Params = {}): Promise<T[]> {
-    return plainRows(await this.connection.runAndReadAll(sql, bind(params))) as T[];
+    return plainRows(
+      await this.#watched(this.connection.runAndReadAll(sql, bind(params))),
+    ) as T[];
   }
 
   /**
@@ -99,10 +158,10 @@ export class Database {
   }
 
   async *#chunks(sql: string): AsyncGenerator<{ names: string[]; columns: unknown[][] }> {
-    const result = await this.connection.stream(sql);
+    const result = await this.#watched(this.connection.stream(sql));
     const names = result.columnNames();
     for (let chunks = 1;; chunks++) {
-      const chunk = await result.fetchChunk();
+      const chunk = await this.#watched(result.fetchChunk());
       if (!chunk || chunk.rowCount === 0) return;
       yield { names, columns: chunk.getColumns() };
       // DuckDB's copy of a chunk goes only with the object that stands for it.
@@ -112,9 +171,9 @@ export class Database {
 
   /** True where a text is one statement that only reads. Throws DuckDB's own error for what it cannot make out. */
   async isSelect(sql: string): Promise<boolean> {
-    const statements = await this.connection.extractStatements(sql);
+    const statements = await this.#watched(this.connection.extractStatements(sql));
     if (statements.count !== 1) return false;
-    const prepared = await statements.prepare(0);
+    const prepared = await this.#watched(statements.prepare(0));
     try {
       return prepared.statementType === StatementType.SELECT;
     } finally {
@@ -128,15 +187,40 @@ export class Database {
   }
 
   /** Never throws: what had to be on disk was put there by a checkpoint. */
-  close(): void {
+  async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    const reusable = await this.#detach();
     try {
       this.connection.closeSync();
     } catch { /* an invalidated database */ }
+    if (reusable && spare === null) {
+      spare = Promise.resolve(this.instance);
+      return;
+    }
     try {
       this.instance.closeSync();
     } catch { /* as above */ }
+  }
+
+  /** True where the instance has nothing of this database any more. What it put into its directory stays till its end. */
+  async #detach(): Promise<boolean> {
+    if (!this.#sound || exists(this.options.temp_directory)) return false;
+    try {
+      await this.connection.run(`USE memory; DETACH ${NAME}`);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  async #watched<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      this.#sound = false;
+      throw error;
+    }
   }
 }
 

@@ -87,7 +87,7 @@ export async function writeWhole(
     } catch { /* the first error is the one to tell */ }
     throw manifestError("write", parquetPath, error);
   } finally {
-    db?.close();
+    await db?.close();
   }
 }
 
@@ -250,7 +250,7 @@ export async function* streamed(parquetPath: string, query: string): AsyncGenera
   } catch (error) {
     throw manifestError("read", parquetPath, error);
   } finally {
-    db?.close();
+    await db?.close();
   }
 }
 

@@ -29,6 +29,6 @@ export async function unknownRow(
     if (error instanceof DuckbackError) throw error;
     throw manifestError("read", parquetPath, error);
   } finally {
-    db?.close();
+    await db?.close();
   }
 }

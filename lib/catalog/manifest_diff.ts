@@ -13,7 +13,7 @@ export interface ManifestDifference {
 const FIELDS = ["type", "size", "mode", "uid", "gid", "link", "sha256"];
 
 /** One connection for several comparisons. */
-export class ManifestDiff implements Disposable {
+export class ManifestDiff implements AsyncDisposable {
   private constructor(readonly db: Database) {}
 
   static async open(temp_directory: string): Promise<ManifestDiff> {
@@ -41,8 +41,8 @@ export class ManifestDiff implements Disposable {
     }
   }
 
-  [Symbol.dispose](): void {
-    this.db.close();
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.db.close();
   }
 }
 

@@ -90,7 +90,7 @@ export async function writeDropped(
   } catch (error) {
     throw manifestError("compare with", parquetPath, error);
   } finally {
-    db?.close();
+    await db?.close();
   }
 }
 

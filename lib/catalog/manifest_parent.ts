@@ -50,7 +50,7 @@ export async function exportRows(
     throw manifestError("read", parquetPath, error);
   } finally {
     signal?.removeEventListener("abort", interrupt);
-    db?.close();
+    await db?.close();
   }
 }
 

@@ -33,7 +33,7 @@ const parentOf = (key: string) =>
 /** What reads, compresses and writes blocks takes its share too. */
 const MODEST = "64MB";
 
-export class Regrouping implements Disposable {
+export class Regrouping implements AsyncDisposable {
   private constructor(
     readonly parquetPath: string,
     readonly names: readonly string[],
@@ -70,7 +70,7 @@ export class Regrouping implements Disposable {
       await db.run(DIRECTORIES);
       return self;
     } catch (error) {
-      db.close();
+      await db.close();
       throw manifestError("read", parquetPath, error);
     }
   }
@@ -153,8 +153,8 @@ export class Regrouping implements Disposable {
     }
   }
 
-  [Symbol.dispose](): void {
-    this.db.close();
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.db.close();
   }
 }
 

@@ -75,7 +75,7 @@ export interface SetOptions extends DatabaseOptions {
   signal?: AbortSignal;
 }
 
-export class ManifestSet implements Disposable {
+export class ManifestSet implements AsyncDisposable {
   readonly unread: UnreadManifest[] = [];
   #used: (BackupManifest & { seq: number })[];
 
@@ -101,7 +101,7 @@ export class ManifestSet implements Disposable {
       await set.#define();
       return set;
     } catch (thrown) {
-      set[Symbol.dispose]();
+      await set[Symbol.asyncDispose]();
       throw thrown;
     }
   }
@@ -221,9 +221,9 @@ export class ManifestSet implements Disposable {
     );
   }
 
-  [Symbol.dispose](): void {
+  async [Symbol.asyncDispose](): Promise<void> {
     this.signal?.removeEventListener("abort", this.#interrupt);
-    this.db.close();
+    await this.db.close();
   }
 }
 

@@ -38,11 +38,11 @@ export async function openMigrated(
   try {
     pending = pendingMigrations(path, migrations, await readApplied(path, db));
   } catch (error) {
-    db.close();
+    await db.close();
     throw error;
   }
   if (pending.length === 0) return db;
-  db.close(); // which also folds the write-ahead log into the file
+  await db.close(); // which also folds the write-ahead log into the file
   if (exists(`${path}.wal`)) {
     throw migrationError(path, pending[0], new Error("its write-ahead log could not be emptied"));
   }
@@ -67,7 +67,7 @@ async function build(path: string, pending: Migration[], open: OpenDatabase): Pr
       }
       await db.run("CHECKPOINT");
     } finally {
-      db.close();
+      await db.close();
     }
     if (exists(`${next}.wal`)) throw new Error("its write-ahead log could not be emptied");
     Deno.chmodSync(next, 0o600);

@@ -1,5 +1,6 @@
 /** The schema's history: numbered SQL files, embedded in the binary, applied in order, never edited. */
 import { createHash } from "node:crypto";
+import { here } from "../core/here.ts";
 
 export interface Migration {
   version: number;
@@ -27,7 +28,10 @@ const FILES = [
 /** All migrations this program knows, oldest first. `deno compile` needs `--include migrations`. */
 export function knownMigrations(): Migration[] {
   return FILES.map((file) =>
-    migration(file, Deno.readTextFileSync(new URL(`../../migrations/${file}`, import.meta.url)))
+    migration(
+      file,
+      Deno.readTextFileSync(new URL(`../../migrations/${file}`, here(import.meta.url))),
+    )
   );
 }
 

@@ -70,7 +70,7 @@ export class Session {
     if (this.#closed) return;
     this.#closed = true;
     await this.#last.catch(() => {});
-    this.db.close();
+    await this.db.close();
     this.release();
   }
 

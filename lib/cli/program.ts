@@ -1,6 +1,6 @@
 /** The commands of duckback, put together; each group of them is one file beside this one. */
 import { Command, CommanderError } from "./commander.ts";
-import { expectDatabase } from "../catalog/load_duckdb.ts";
+import { databaseAtRest, expectDatabase } from "../catalog/load_duckdb.ts";
 import { DuckbackError } from "../core/errors.ts";
 import { VERSION } from "../core/version.ts";
 import { collect, examples, oneOf } from "./options.ts";
@@ -34,8 +34,8 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 incomplete, 4 refused (services r
 10 no such backup or stack, 11 locked by another run, 12 archive corrupt or missing,
 13 Docker not reachable, 130 interrupted.`;
 
-/** Commands that never open the catalogue, the daemon in its own process. */
-const WITHOUT_CATALOG = ["version", "daemon"];
+/** Words of commands that never open the catalogue, the daemon in its own process. */
+const WITHOUT_CATALOG = ["version", "daemon", "help", "--help", "-h"];
 
 /** Runs one command line; returns the process's exit code. Throws nothing. */
 export async function run(args: string[], terminal: Terminal): Promise<number> {
@@ -45,6 +45,7 @@ export async function run(args: string[], terminal: Terminal): Promise<number> {
   else if (own.includes("--json")) session.json = "document";
   // `--version` is an option of `backup create`, so the program itself takes it in first place only.
   if (["--version", "-V"].includes(args[0])) args = ["version", ...args.slice(1)];
+  if (args.length > 0 && !args.some((arg) => WITHOUT_CATALOG.includes(arg))) expectDatabase();
   try {
     await build(session).parseAsync(args, { from: "user" });
   } catch (thrown) {
@@ -52,6 +53,7 @@ export async function run(args: string[], terminal: Terminal): Promise<number> {
     else session.fail(thrown);
   }
   await session.tellOthers();
+  await databaseAtRest();
   return session.exit_code;
 }
 
@@ -81,9 +83,8 @@ function build(session: Session): Command {
     writeOut: (text) => session.terminal.out(text),
     writeErr: () => {}, // told once, by usage()
   });
-  program.hook("preAction", (root, action) => {
+  program.hook("preAction", (root) => {
     session.globals = root.opts();
-    if (!WITHOUT_CATALOG.includes(action.name())) expectDatabase();
   });
   addStack(program as unknown as Command, session);
   addBackup(program as unknown as Command, session);

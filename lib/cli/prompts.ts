@@ -1,4 +1,5 @@
 /** Questions to a person at a terminal; asked on standard error, so that standard output stays clean. */
+import process from "node:process";
 import { confirm, select, Separator } from "@inquirer/prompts";
 import { interrupted } from "../core/errors.ts";
 
@@ -9,12 +10,8 @@ export interface Choice<T> {
   disabled?: string;
 }
 
-const context = { output: undefined as unknown as NodeJS.WritableStream };
-
-async function stderr() {
-  context.output = (await import("node:process")).stderr;
-  return context;
-}
+/** For prompts: standard output is for results. */
+const CONTEXT = { output: process.stderr };
 
 /** The value chosen under a line of titles, or null where q was pressed; raises INTERRUPTED on Ctrl-C. */
 export async function choose<T>(
@@ -23,7 +20,7 @@ export async function choose<T>(
   choices: Choice<T>[],
   signal: AbortSignal,
 ): Promise<T | null> {
-  const { stdin } = await import("node:process");
+  const { stdin } = process;
   const quit = new AbortController();
   const onKey = (_text: string, key: { name?: string } | undefined) => {
     if (key?.name === "q") quit.abort();
@@ -38,7 +35,7 @@ export async function choose<T>(
   const either = AbortSignal.any([signal, quit.signal]);
   stdin.on("keypress", onKey);
   try {
-    return await asked(async () => await select<T>(config, { ...await stderr(), signal: either }));
+    return await asked(async () => await select<T>(config, { ...CONTEXT, signal: either }));
   } catch (cause) {
     if (quit.signal.aborted && !signal.aborted) return null;
     throw cause;
@@ -50,7 +47,7 @@ export async function choose<T>(
 /** Yes or no; no is the default. Raises INTERRUPTED on Ctrl-C. */
 export async function agree(message: string, signal: AbortSignal): Promise<boolean> {
   return await asked(async () =>
-    await confirm({ message, default: false }, { ...await stderr(), signal })
+    await confirm({ message, default: false }, { ...CONTEXT, signal })
   );
 }
 

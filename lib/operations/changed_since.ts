@@ -28,7 +28,7 @@ export async function changedSince(
   const end = performance.now() + PATIENCE_MS;
   const good = backups.filter(isRestorable);
   const { ManifestDiff } = await import("../catalog/manifest_diff.ts");
-  using diff = await ManifestDiff.open(`${ctx.home.dir}/manifest-diff.tmp`);
+  await using diff = await ManifestDiff.open(`${ctx.home.dir}/manifest-diff.tmp`);
   for (const backup of good) {
     const newest = good.find((one) =>
       one.stack === backup.stack && one.backup_type === backup.backup_type

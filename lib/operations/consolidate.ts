@@ -131,7 +131,7 @@ async function writeTo(
 ): Promise<Consolidated> {
   const { archives } = plan.chain;
   phase(ctx, "measure", `Looking at what ${membersText(plan.record, plan.chain)} hold`);
-  using grouped = await regroup(ctx, plan);
+  await using grouped = await regroup(ctx, plan);
   phase(ctx, "archive", `Consolidating ${membersText(plan.record, plan.chain)}`);
   const json = (value: unknown) => new TextEncoder().encode(JSON.stringify(value, null, 1) + "\n");
   const found = await consolidate({

@@ -35,7 +35,7 @@ export async function withManifests<T>(
 ): Promise<T> {
   const { ManifestSet } = await import("../catalog/manifest_set.ts");
   using scratch = openScratch(ctx.home);
-  using set = await ManifestSet.open(
+  await using set = await ManifestSet.open(
     records.map(({ id, stack, backup_path }) => ({
       backup_id: id,
       stack,

@@ -11,7 +11,11 @@ const SCRIPTS = "lib/bundle";
 const OPTIONS = ["--quiet", "--frozen", "--platform=deno", "--minify", "--keep-names"];
 
 export interface Bundle {
+  /** The program, for `runProgram` (program.ts). */
+  program: Uint8Array;
   main: string;
+  /** The main module of what makes the code cache. */
+  maker: string;
   preload: string;
   /** What no script imports: workers, migrations, licences. */
   included: string[];
@@ -20,29 +24,48 @@ export interface Bundle {
 /** Makes the scripts of main.ts and of `workers` in `directory`. Throws with what the bundler said. */
 export async function bundle(directory: string, workers: string[]): Promise<Bundle> {
   const scripts = `${directory}/${SCRIPTS}`;
-  const external = [BINDINGS, ...UNUSED].map((name) => `--external=${name}`);
   await Deno.mkdir(scripts, { recursive: true });
-  const outdir = `--outdir=${scripts}`;
-  await deno(["bundle", ...OPTIONS, "--code-splitting", ...external, outdir, "main.ts"]);
+  const make = async (from: string, output: string, ...options: string[]) => {
+    await deno(["bundle", ...OPTIONS, ...options, `--output=${output}`, from]);
+    return output;
+  };
+  const external = [BINDINGS, ...UNUSED].map((name) => `--external=${name}`);
+  const script = await make("main.ts", `${directory}/program.js`, "--format=cjs", ...external);
+  const program = new TextEncoder().encode(asFunction(await Deno.readTextFile(script)));
   const included = [`${directory}/migrations`, `${directory}/licenses.txt`];
   for (const worker of workers) {
     // Under the name by which `new Worker()` asks for it.
-    const output = `${scripts}/${worker.slice(worker.lastIndexOf("/") + 1)}`;
-    await deno(["bundle", ...OPTIONS, `--output=${output}`, worker]);
-    included.push(output);
+    const name = worker.slice(worker.lastIndexOf("/") + 1);
+    included.push(await make(worker, `${scripts}/${name}`));
   }
-  const preload = `${directory}/preload.js`;
-  await deno(["bundle", ...OPTIONS, `--output=${preload}`, "scripts/compile/preload.ts"]);
+  const main = await make("scripts/compile/start.ts", `${scripts}/main.js`);
+  const maker = await make("scripts/compile/make_cache.ts", `${scripts}/make_cache.js`);
+  const preload = await make("scripts/compile/preload.ts", `${directory}/preload.js`);
   await Deno.mkdir(`${directory}/migrations`);
   for await (const { name } of Deno.readDir(`${PROJECT}/migrations`)) {
     await Deno.copyFile(`${PROJECT}/migrations/${name}`, `${directory}/migrations/${name}`);
   }
   await Deno.writeTextFile(`${directory}/licenses.txt`, await licenses(["main.ts", ...workers]));
-  return { main: `${scripts}/main.js`, preload, included };
+  return { program, main, maker, preload, included };
+}
+
+/** A script whose value is a function of what CommonJS has; strict, as the modules were. */
+export function asFunction(commonjs: string): string {
+  if (/[^.\w$]import\s*\(/.test(commonjs)) throw new Error("a script cannot import() a module");
+  // For runProgram.
+  return `(function(require,module,exports){"use strict";${ascii(commonjs)}\n})`;
+}
+
+/** V8 keeps ASCII in half the memory, and reads it faster. In code only texts and patterns have other characters. */
+function ascii(code: string): string {
+  return code.replace(
+    /[^\0-\x7f]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 }
 
 /** True where a file belongs into the binary; `path` is where it lies in it. */
 export function belongs(path: string): boolean {
-  return /^(preload\.js|licenses\.txt|migrations\/\d{4}_\w+\.sql|lib\/bundle\/[\w-]+\.js|lib\/bundle\/\w+_worker\.ts)$/
+  return /^(preload\.js|licenses\.txt|migrations\/\d{4}_\w+\.sql|lib\/bundle\/main\.js|lib\/bundle\/\w+_worker\.ts)$/
     .test(path);
 }

@@ -12,7 +12,8 @@ export interface BinaryContents {
   machine: number;
   /** Bytes of the base executable. */
   base: number;
-  natives: PayloadFile[];
+  /** Native libraries and the program. */
+  carried: PayloadFile[];
   /** Bytes of the section appended by `deno compile`. */
   section: number;
   files: EmbeddedFile[];
@@ -28,14 +29,14 @@ type VfsEntry =
 export async function binaryContents(path: string): Promise<BinaryContents> {
   const bytes = await Deno.readFile(path);
   const { machine, end } = elfImage(bytes);
-  const natives = readIndex(path);
-  const last = natives[natives.length - 1];
+  const carried = readIndex(path);
+  const last = carried[carried.length - 1];
   const start = last.offset + last.length;
   return {
     size: bytes.length,
     machine,
     base: end,
-    natives,
+    carried,
     section: bytes.length - start,
     files: [...embedded(fileTree(bytes.subarray(start)))],
   };

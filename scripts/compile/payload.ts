@@ -1,9 +1,9 @@
 /**
- * The native libraries in the binary: they lie, uncompressed and page-aligned, behind the ELF image
- * of the base executable, before the section that `deno compile` appends.
+ * The native libraries and the program in the binary: they lie, uncompressed and page-aligned, behind the
+ * ELF image of the base executable, before the section that `deno compile` appends.
  *
  *   base executable | index (JSON, one page) | libduckdb.so | duckdb.node | libdeflate.so.0 |
- *   libzstd.so.1 | section of deno compile
+ *   libzstd.so.1 | program.js | program.cache | section of deno compile
  *
  * In the section itself they would be read into memory at every start, which is what most of the
  * start-up time of such a binary goes into. Imports nothing: it is also part of the binary.
@@ -11,7 +11,7 @@
 
 const PAGE = 4096;
 
-/** A library in the binary; offset from the start of the file and length in bytes. */
+/** A file in the binary; offset from the start of the file and length in bytes. */
 export interface PayloadFile {
   name: string;
   offset: number;
@@ -76,6 +76,17 @@ export function readIndex(path: string): PayloadFile[] {
   readFully(file, page);
   const text = new TextDecoder().decode(page.subarray(0, page.indexOf(0)));
   return JSON.parse(text).duckback;
+}
+
+/** What the executable at `path` carries under `name`; null where there is no such file. */
+export function readCarried(path: string, name: string): Uint8Array<ArrayBuffer> | null {
+  const found = readIndex(path).find((file) => file.name === name);
+  if (found === undefined) return null;
+  using file = Deno.openSync(path);
+  file.seekSync(found.offset, Deno.SeekMode.Start);
+  const bytes = new Uint8Array(found.length);
+  readFully(file, bytes);
+  return bytes;
 }
 
 /** Fills `into` from where `file` is; throws where it ends before that. */

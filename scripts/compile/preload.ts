@@ -40,13 +40,12 @@ function loadDuckdb(loadAddon: (path: string) => void): void {
 }
 
 // What the program asks of the executable: lib/catalog/load_duckdb.ts and lib/archive/carried_library.ts.
-let aside: Promise<void> | null = null;
 let loadedAside = false;
 Object.assign(globalThis, {
-  duckbackDuckdb: () =>
-    aside ??= loadLibraryAside("libduckdb.so").then((loaded) => {
-      loadedAside = loaded;
-    }),
+  duckbackDuckdb: async () => {
+    loadedAside = await loadLibraryAside("libduckdb.so");
+    return bindings ??= duckdbBindings();
+  },
   // In workers too, once it is loaded here.
   duckbackCarried: loadLibrary,
 });

@@ -50,7 +50,7 @@ const verbs: Record<string, () => Promise<void>> = {
     const db = await Database.open(`${home}/catalog.duckdb`, { temp_directory: `${home}/tmp` });
     say("open");
     await new Promise((resolve) => setTimeout(resolve, 60_000));
-    db.close();
+    await db.close();
   },
   /** Writes without a checkpoint and dies: leaves a write-ahead log. */
   async "shell-wal"() {

@@ -52,7 +52,7 @@ async function json(set: ManifestSet, sql: string) {
 
 Deno.test("GuardedQuery answers from the four views", async () => {
   using directory = temporaryDirectory();
-  using set = await opened(directory.path);
+  await using set = await opened(directory.path);
   const cases: [string, unknown[]][] = [
     ["SELECT id, trigger, created_at, pinned FROM backups ORDER BY id DESC;", [
       { id: 2, trigger: "manual", created_at: "2026-02-03T04:05:06.789Z", pinned: true },
@@ -91,8 +91,8 @@ Deno.test("GuardedQuery refuses all that does more than read the views", async (
   using directory = temporaryDirectory();
   const dir = directory.path;
   Deno.writeTextFileSync(`${dir}/secret.csv`, "password\nhunter2\n");
-  (await Database.open(`${dir}/other.duckdb`, { temp_directory: `${dir}/x` })).close();
-  using set = await opened(dir);
+  await (await Database.open(`${dir}/other.duckdb`, { temp_directory: `${dir}/x` })).close();
+  await using set = await opened(dir);
   const [manifest] = set.used;
   const before = sha256(manifest.path);
   const quoted = manifest.path.replaceAll("'", "''");
@@ -176,7 +176,7 @@ Deno.test("GuardedQuery refuses all that does more than read the views", async (
 
 Deno.test("GuardedQuery gives texts, and writes Parquet to the one file it was given", async () => {
   using directory = temporaryDirectory();
-  using set = await opened(directory.path);
+  await using set = await opened(directory.path);
   const output = `${directory.path}/out [1].parquet`;
   Deno.writeTextFileSync(output, "");
   const sql = "SELECT path, size, path_raw FROM files ORDER BY ALL";
@@ -191,7 +191,7 @@ Deno.test("GuardedQuery gives texts, and writes Parquet to the one file it was g
   const rows = await db.rows(
     `SELECT count(*) AS n, sum(size)::INT AS s FROM read_parquet('${output.replace("[", "[[]")}')`,
   );
-  db.close();
+  await db.close();
   assert.deepEqual(rows, [{ n: 3, s: 7 }]);
 });
 
@@ -202,7 +202,7 @@ Deno.test("GuardedQuery leaves out a manifest that turns out to be broken", asyn
   const spoiled = Deno.readFileSync(manifests[0].path);
   spoiled.fill(0x55, 100, spoiled.length >> 1);
   Deno.writeFileSync(manifests[0].path, spoiled);
-  using set = await openSet(directory.path, manifests);
+  await using set = await openSet(directory.path, manifests);
   await makeViews(set.db, BACKUPS, ACTIONS);
   assert.deepEqual(await json(set, "SELECT path FROM files"), [{ path: "good" }]);
   assert.deepEqual(set.unread.map(({ backup_id }) => backup_id), [1]);

@@ -11,7 +11,7 @@ Deno.test("exportRows() of a million rows gives up at once when it is told to, a
   const db = await Database.open(":memory:", { temp_directory: `${directory.path}/tmp` });
   await db.run(`COPY (SELECT m.* REPLACE (hash(n)::VARCHAR || '/name' AS path)
     FROM '${path}' m, range(1000000) r(n)) TO '${large}' (FORMAT parquet)`);
-  db.close();
+  await db.close();
   const rows = `${directory.path}/rows`;
   const stop = new AbortController();
   let told = 0;

@@ -17,7 +17,7 @@ async function search(set: ManifestSet, criteria: SearchCriteria): Promise<strin
 Deno.test("searchEntries() gives each version with the backups that hold it", async () => {
   using directory = temporaryDirectory();
   const dir = other("conf", "directory", { mtime_s: 1 });
-  using set = await openSet(
+  await using set = await openSet(
     directory.path,
     await writeManifests(
       directory.path,
@@ -75,8 +75,8 @@ Deno.test("ManifestSet leaves out what is missing or broken, wherever it is brok
   Deno.writeFileSync(manifests[3].path, spoiled);
   const db = await Database.open(":memory:", { temp_directory: `${directory.path}/x` });
   await db.run(`COPY (SELECT 1 AS path) TO '${manifests[5].path}' (FORMAT parquet)`);
-  db.close();
-  using set = await openSet(directory.path, manifests);
+  await db.close();
+  await using set = await openSet(directory.path, manifests);
   assert.deepEqual(await search(set, { names: ["1"] }), ["dir/1 5"]);
   assert.deepEqual(set.used.map(({ backup_id }) => backup_id), [5]);
   assert.deepEqual(set.unread.map(({ backup_id }) => backup_id).sort(), [1, 2, 3, 4, 6]);
@@ -89,7 +89,7 @@ Deno.test("ManifestSet leaves out what is missing or broken, wherever it is brok
 Deno.test("ManifestSet of no manifest at all is an empty table", async () => {
   using directory = temporaryDirectory();
   const gone = { backup_id: 1, stack: "shop", path: `${directory.path}/nope` };
-  using set = await openSet(directory.path, [gone]);
+  await using set = await openSet(directory.path, [gone]);
   assert.deepEqual(await search(set, {}), []);
   assert.equal(set.unread.length, 1);
 });
@@ -106,7 +106,7 @@ Deno.test("ManifestSet reads manifests that lack columns or have more, in any or
     `COPY (SELECT 1 AS of_the_future, ${base} FROM '${second.path}')
      TO '${second.path}.new' (FORMAT parquet)`,
   );
-  db.close();
+  await db.close();
   Deno.renameSync(`${second.path}.new`, second.path);
   for (
     const [list, expected] of [
@@ -116,7 +116,7 @@ Deno.test("ManifestSet reads manifests that lack columns or have more, in any or
       [[manifests[1]], ["a 2"]], // nothing in it says where things are stored
     ] as const
   ) {
-    using set = await openSet(directory.path, [...list]);
+    await using set = await openSet(directory.path, [...list]);
     assert.deepEqual(await search(set, {}), expected);
     assert.deepEqual(set.unread, []);
   }
@@ -126,7 +126,7 @@ Deno.test("ManifestSet gives up at once when it is told to", async () => {
   using directory = temporaryDirectory();
   const manifests = await writeManifests(directory.path, [file("a")]);
   const stop = new AbortController();
-  using set = await openSetWith(directory.path, manifests, stop.signal);
+  await using set = await openSetWith(directory.path, manifests, stop.signal);
   const endless = set.rows("SELECT count(*) FROM range(1000000000000) a, entries");
   setTimeout(() => stop.abort(), 50);
   await assert.rejects(endless, { code: "INTERRUPTED" });
@@ -176,7 +176,7 @@ Deno.test("TreeDiff tells added, removed, changed and renamed, and totals by dir
       file("caf\udce9", "2"),
     ],
   );
-  using set = await openSet(directory.path, manifests);
+  await using set = await openSet(directory.path, manifests);
   const diff = await TreeDiff.between(set, { live: false, within: null });
   const rows = (await Array.fromAsync(diff.rows())).flat();
   assert.deepEqual(
@@ -235,7 +235,7 @@ Deno.test("TreeDiff of a live tree tells content by size and time, within its so
     [file("data/a", "abc"), file("data/b", "abc", { mtime_s: 7 }), file("dumps/db.sql", "abc")],
     [live("data/a", { mtime_ns: 6 }), live("data/c", { mtime_s: 7 })],
   );
-  using set = await openSet(directory.path, manifests);
+  await using set = await openSet(directory.path, manifests);
   const diff = await TreeDiff.between(set, { live: true, within: ["data"] });
   const rows = (await Array.fromAsync(diff.rows())).flat();
   assert.deepEqual(rows.map(({ change, path, from }) => [change, path, from]), [
@@ -265,7 +265,7 @@ Deno.test("treeChange() counts what is lost, but not what was moved, and picks c
       other("linked", "hardlink", { link: "moved-here" }),
     ],
   );
-  using set = await openSet(directory.path, manifests);
+  await using set = await openSet(directory.path, manifests);
   const { before, now, lost, sample } = await treeChange(set);
   assert.deepEqual(before, { files: 5, bytes: 5 + 4 + 5000 + 1 + 6 });
   assert.deepEqual(now, { files: 3, bytes: 5 + 5000 + 1 });
@@ -288,7 +288,7 @@ Deno.test("TreeStats tells churn, the largest, the restless and how extensions c
     // 900 bytes of the image before it lie in its block.
     { ...sized("v/last.php", 100, 3500, "f"), block_inner: 900 },
   ];
-  using set = await openSet(
+  await using set = await openSet(
     directory.path,
     await writeManifests(directory.path, tree(1), tree(2), tree(3)),
   );

@@ -116,7 +116,7 @@ Deno.test("writeManifest() makes a file any Parquet reader understands", async (
       ],
     );
   } finally {
-    db.close();
+    await db.close();
   }
 });
 

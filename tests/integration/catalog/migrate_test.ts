@@ -23,7 +23,7 @@ async function query(home: string, sql: string): Promise<any[]> {
   try {
     return await db.rows(sql);
   } finally {
-    db.close();
+    await db.close();
   }
 }
 

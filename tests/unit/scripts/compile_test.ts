@@ -1,7 +1,8 @@
 /** The layout of the binary, what stays out of it, and when it is made again. */
 import assert from "node:assert/strict";
+import { Script } from "node:vm";
 import { cut } from "../../../scripts/compile/denort.ts";
-import { belongs } from "../../../scripts/compile/bundle.ts";
+import { asFunction, belongs } from "../../../scripts/compile/bundle.ts";
 import { loadedPart } from "../../../scripts/compile/elf.ts";
 import { reachedPackages } from "../../../scripts/compile/licenses.ts";
 import {
@@ -9,6 +10,7 @@ import {
   encodeIndex,
   indexOffset,
   layOut,
+  readCarried,
   readIndex,
 } from "../../../scripts/compile/payload.ts";
 import { arMember } from "../../../scripts/compile/debian_library.ts";
@@ -57,9 +59,22 @@ Deno.test("layOut() puts libraries on pages of their own behind the index", asyn
     bytes.set(encodeIndex(files), indexOffset(image.length));
     await Deno.writeFile(path, bytes);
     assert.deepEqual(readIndex(path), files);
+    assert.deepEqual(readCarried(path, "a.so"), bytes.slice(8192, 13192));
+    assert.equal(readCarried(path, "c"), null);
   } finally {
     await Deno.remove(path);
   }
+});
+
+Deno.test("asFunction() makes a strict function of ASCII out of a CommonJS script", () => {
+  const script = asFunction(
+    'module.exports={own:this===undefined,text:"5 µs \u{1f986}",path:require("x")};',
+  );
+  assert.match(script, /^[\0-\x7f]*$/);
+  const module = { exports: {} };
+  new Script(script).runInThisContext()((name: string) => `found ${name}`, module, module.exports);
+  assert.deepEqual(module.exports, { own: true, text: "5 µs \u{1f986}", path: "found x" });
+  assert.throws(() => asFunction('const a=await import("node:fs")'), /cannot import/);
 });
 
 Deno.test("belongs() knows what is to be in the binary", () => {
@@ -69,7 +84,6 @@ Deno.test("belongs() knows what is to be in the binary", () => {
       "licenses.txt",
       "migrations/0001_first.sql",
       "lib/bundle/main.js",
-      "lib/bundle/chunk-ABC123.js",
       "lib/bundle/codec_worker.ts",
     ]
   ) assert.ok(belongs(path), path);
@@ -81,6 +95,7 @@ Deno.test("belongs() knows what is to be in the binary", () => {
       "tests/unit/a.ts",
       ".deno_compile_node_modules/localhost/ms/2.1.3/index.js",
       "lib/bundle/duckdb.node",
+      "lib/bundle/chunk-ABC123.js",
     ]
   ) assert.ok(!belongs(path), path);
 });

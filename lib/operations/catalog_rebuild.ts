@@ -97,7 +97,16 @@ export function archivesIn(dir: string): string[] {
 
 function byTime(a: string, b: string): number {
   const [x, y] = [timeIn(a), timeIn(b)];
-  return x < y ? -1 : x > y ? 1 : 0;
+  return x < y ? -1 : x > y ? 1 : writtenAt(a) - writtenAt(b);
+}
+
+/** When a file was written last, in milliseconds; for names with the same second. */
+function writtenAt(path: string): number {
+  try {
+    return Deno.statSync(path).mtime?.getTime() ?? 0;
+  } catch {
+    return 0; // gone: whoever reads it says so
+  }
 }
 
 /** The time that `backupName` put into a name, with the number behind it; the name, where it has none. */

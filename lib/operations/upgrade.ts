@@ -127,7 +127,7 @@ async function beginRow(
       one.source_version !== null
     );
     const row: Omit<UpgradeRecord, "id"> = {
-      upgrade_id: `upgrade_${stack.name}_${started_at.replace(/[-:]|\.\d+Z/g, "")}`,
+      upgrade_id: `upgrade_${stack.name}_${started_at.replace(/[-:.Z]/g, "")}`,
       stack: stack.name,
       from_version: request.from_version ?? last?.to_version ?? named?.source_version ?? null,
       to_version: request.to_version,

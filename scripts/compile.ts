@@ -63,7 +63,8 @@ async function codeCache(maker: string, directory: string): Promise<Uint8Array> 
   for (const args of [[out, directory], [out]]) {
     const { code, stderr } = await new Deno.Command(maker, {
       args,
-      // No engine: it is none of its business what runs on this machine.
+      // No engine, no settings: it is none of its business what there is on this machine.
+      clearEnv: true,
       env: { NO_COLOR: "1", DOCKER_HOST: `unix://${directory}/none.sock` },
       stdin: "null",
       stdout: "null",

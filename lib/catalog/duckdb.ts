@@ -9,7 +9,7 @@ import {
 } from "@duckdb/node-api";
 import { exists } from "./files.ts";
 import { INSTANCE_CONFIG } from "./instance_config.ts";
-import { decodeJson, decodeText, encodeJson, encodeText, Json } from "./text.ts";
+import { decodeJson, decodeText, encodeJson, encodeText, Json, literal } from "./text.ts";
 
 // Two faults of Deno 2.7.11 with native addons like this one; drop what stands here when it is newer.
 // 1. At a natural end of the process some of the driver's finalizers run a second time: now and then
@@ -44,11 +44,6 @@ export interface DatabaseOptions {
  */
 let spare: Promise<DuckDBInstance | null> | null = null;
 
-/** Begins to make what the first database will want; a failure is told then. */
-export function expectDatabase(): void {
-  spare ??= createInstance().catch(() => null);
-}
-
 /** Takes one that is being made by other means; where that fails, it is made here and says why. */
 export function takeInstance(made: Promise<unknown>): void {
   type Made = ConstructorParameters<typeof DuckDBInstance>[0];
@@ -68,8 +63,8 @@ interface Attached {
 async function attach(path: string, opts: DatabaseOptions): Promise<Attached> {
   const settings = `
     SET threads = ${opts.threads ?? 2};
-    SET memory_limit = ${quoted(opts.memory_limit ?? "256MB")};
-    SET temp_directory = ${quoted(opts.temp_directory)};
+    SET memory_limit = ${literal(opts.memory_limit ?? "256MB")};
+    SET temp_directory = ${literal(opts.temp_directory)};
     SET TimeZone = 'UTC'`;
   const taken = spare;
   spare = null;
@@ -93,7 +88,7 @@ async function attachTo(
     await connection.run(settings);
     // Blocks in memory are as large as DuckDB's own choice.
     const how = path === ":memory:" ? "(BLOCK_SIZE 262144)" : read_only ? "(READ_ONLY)" : "";
-    await connection.run(`ATTACH ${quoted(path)} AS ${NAME} ${how}; USE ${NAME}`);
+    await connection.run(`ATTACH ${literal(path)} AS ${NAME} ${how}; USE ${NAME}`);
     return { instance, connection };
   } catch (error) {
     instance.closeSync();
@@ -103,10 +98,6 @@ async function attachTo(
 
 /** What a database is called within its instance. */
 const NAME = "duckback";
-
-function quoted(text: string): string {
-  return `'${text.replaceAll("'", "''")}'`;
-}
 
 /** One connection to one database file (":memory:" for none). Not for concurrent use. */
 export class Database {

@@ -1,7 +1,7 @@
 /** Searches the manifests of many backups for entries, and follows one path through them. */
 import type { EntryType } from "../core/model.ts";
-import { literal } from "./manifest.ts";
 import { type ManifestSet, plainColumns, VERSION_COLUMNS } from "./manifest_set.ts";
+import { literal } from "./text.ts";
 
 /** What an entry must be; all that is given must hold. */
 export interface SearchCriteria {

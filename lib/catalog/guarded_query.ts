@@ -1,8 +1,9 @@
 /** Runs a query of the user's, which may read the views and nothing else. */
 import { DuckbackError, throwIfAborted } from "../core/errors.ts";
 import type { Database } from "./duckdb.ts";
-import { asPattern, literal } from "./manifest.ts";
+import { asPattern } from "./manifest.ts";
 import type { ManifestSet } from "./manifest_set.ts";
+import { literal } from "./text.ts";
 import { VIEWS } from "./views.ts";
 
 export interface QueryColumn {

@@ -23,7 +23,7 @@ export async function openDatabase(path: string, options: DatabaseOptions): Prom
 
 /** Begins to load what will be wanted later; a failure is told then. */
 export function expectDatabase(): void {
-  (loading ??= load()).then(({ expectDatabase }) => expectDatabase()).catch(() => {});
+  (loading ??= load()).catch(() => {});
 }
 
 /** To be awaited before the process ends: its end must not meet a thread that makes an instance. */

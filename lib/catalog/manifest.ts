@@ -8,6 +8,7 @@ import { failureKind, firstLine } from "./failure.ts";
 import { fsyncPath, parentOf, removeIfThere } from "./files.ts";
 import { openDatabase } from "./load_duckdb.ts";
 import { COLUMNS } from "./manifest_line.ts";
+import { literal } from "./text.ts";
 
 export { amendManifestLine, manifestLine } from "./manifest_line.ts";
 
@@ -309,12 +310,6 @@ export async function openMemory(
     threads: 1,
     memory_limit,
   });
-}
-
-/** A text in SQL. Throws where it is not UTF-8. */
-export function literal(text: string): string {
-  if (!isUtf8(text)) throw new Error("its path is not UTF-8");
-  return `'${text.replaceAll("'", "''")}'`;
 }
 
 /** The literal of a file to read: DuckDB takes such a path for a pattern. */

@@ -1,7 +1,8 @@
 /** Whether what a manifest says of earlier archives is what their own manifests say. */
 import { DuckbackError } from "../core/errors.ts";
-import { fileLiteral, literal, manifestError, openMemory } from "./manifest.ts";
+import { fileLiteral, manifestError, openMemory } from "./manifest.ts";
 import type { Database } from "./duckdb.ts";
+import { literal } from "./text.ts";
 
 /**
  * The path of a row that is said to lie in the archive of backup `name`, whose manifest does not know it

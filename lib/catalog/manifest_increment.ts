@@ -6,7 +6,6 @@ import type { ManifestEntry } from "../core/model.ts";
 import {
   AS_NUMBERS,
   fileLiteral,
-  literal,
   manifest,
   manifestError,
   MAX_LINE,
@@ -17,6 +16,7 @@ import {
 } from "./manifest.ts";
 import type { Database } from "./duckdb.ts";
 import { COLUMNS, manifestLine } from "./manifest_line.ts";
+import { literal } from "./text.ts";
 
 /** A row of a parent's manifest, by where it lies. */
 export interface RowPlace {

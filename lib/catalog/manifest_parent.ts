@@ -4,7 +4,6 @@ import type { ManifestEntry, Source } from "../core/model.ts";
 import {
   entriesOf,
   fileLiteral,
-  literal,
   manifestError,
   openMemory,
   textLiteral,
@@ -12,6 +11,7 @@ import {
 } from "./manifest.ts";
 import type { Database } from "./duckdb.ts";
 import { removeIfThere } from "./files.ts";
+import { literal } from "./text.ts";
 
 /**
  * Writes the rows of a manifest to a private file, as lib/archive/row_log.ts reads them: in the order in

@@ -4,7 +4,6 @@ import type { Database } from "./duckdb.ts";
 import {
   AS_ENUM,
   AS_NUMBERS,
-  literal,
   manifest,
   manifestError,
   numbersIn,
@@ -14,6 +13,7 @@ import {
   writeWhole,
 } from "./manifest.ts";
 import { COLUMNS } from "./manifest_line.ts";
+import { literal } from "./text.ts";
 
 /** What of a row finds its entry: lib/archive/sieve.ts. */
 export type PlacedRow =

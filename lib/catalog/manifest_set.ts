@@ -6,7 +6,8 @@ import { asDuckbackError, DuckbackError, throwIfAborted } from "../core/errors.t
 import type { Database, DatabaseOptions } from "./duckdb.ts";
 import { openDatabase } from "./load_duckdb.ts";
 import { failureKind, firstLine } from "./failure.ts";
-import { fileLiteral, literal } from "./manifest.ts";
+import { fileLiteral } from "./manifest.ts";
+import { literal } from "./text.ts";
 
 /** Where the manifest of a backup lies. */
 export interface BackupManifest {

@@ -1,4 +1,5 @@
 /** Strings as DuckDB can keep them: what is not valid UTF-8 or is NUL goes in escaped, comes out as it was. */
+import { isUtf8 } from "../core/paths.ts";
 
 // DuckDB stores UTF-8 and refuses JSON with lone surrogates, which is what a byte of a Linux name that
 // is not UTF-8 looks like in this program (core/paths.ts). U+FDD0 is a noncharacter: it marks four hex
@@ -61,4 +62,10 @@ function mapKeys(object: Record<string, unknown>, map: (key: string) => string) 
   const keys = Object.keys(object);
   if (keys.every((key) => map(key) === key)) return object;
   return Object.fromEntries(keys.map((key) => [map(key), object[key]]));
+}
+
+/** A text in SQL. Throws where it is not UTF-8. */
+export function literal(text: string): string {
+  if (!isUtf8(text)) throw new Error("its path is not UTF-8");
+  return `'${text.replaceAll("'", "''")}'`;
 }

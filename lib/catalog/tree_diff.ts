@@ -1,7 +1,7 @@
 /** What differs between two trees, entry by entry, by their manifests. */
 import type { EntryType } from "../core/model.ts";
-import { literal } from "./manifest.ts";
 import type { ManifestSet } from "./manifest_set.ts";
+import { literal } from "./text.ts";
 
 export type DiffKind = "added" | "removed" | "changed" | "renamed";
 

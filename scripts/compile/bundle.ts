@@ -49,10 +49,9 @@ export async function bundle(directory: string, workers: string[]): Promise<Bund
   return { program, main, maker, preload, included };
 }
 
-/** A script whose value is a function of what CommonJS has; strict, as the modules were. */
+/** A script whose value is what `runProgram` (program.ts) calls; strict, as the modules were. */
 export function asFunction(commonjs: string): string {
   if (/[^.\w$]import\s*\(/.test(commonjs)) throw new Error("a script cannot import() a module");
-  // For runProgram.
   return `(function(require,module,exports){"use strict";${ascii(commonjs)}\n})`;
 }
 

@@ -156,7 +156,6 @@ export interface VolumeJson {
   Name: string;
   Driver: string;
   Mountpoint: string;
-  CreatedAt?: string;
   Labels?: Record<string, string> | null;
   Options?: Record<string, string> | null;
 }
@@ -167,7 +166,6 @@ export function toVolume(json: VolumeJson): Volume {
     name: json.Name,
     driver: json.Driver,
     mountpoint: json.Mountpoint,
-    created_at: json.CreatedAt ?? "",
     labels: json.Labels ?? {},
     options: json.Options ?? {},
   };

@@ -79,8 +79,6 @@ export interface Volume {
   name: string;
   driver: string;
   mountpoint: string;
-  /** RFC 3339; "" where the engine does not say. */
-  created_at: string;
   labels: Record<string, string>;
   /** Driver options, such as `type`, `o` and `device` of the local driver. */
   options: Record<string, string>;

@@ -14,7 +14,7 @@ export async function makeVolume(
   labels: Record<string, string>,
 ): Promise<Volume> {
   await requireNoVolume(engine, name);
-  const entry: MadeVolume = { name, created_at: null };
+  const entry: MadeVolume = { name, identity: null };
   const before = journal.data.volumes ?? [];
   journal.save({ volumes: [...before, entry] });
   const volume = await engine.createVolume(name, labels);
@@ -22,7 +22,7 @@ export async function makeVolume(
     journal.save({ volumes: before });
     throw taken(name);
   }
-  entry.created_at = volume.created_at;
+  entry.identity = posix.identity(volume.mountpoint);
   journal.save();
   return volume;
 }
@@ -45,13 +45,14 @@ function taken(name: string): DuckbackError {
  * container has by now, stays and is told.
  */
 export async function dropVolumes(ctx: Context, engine: Engine, journal: JournalFile) {
-  for (const { name, created_at } of journal.data.volumes ?? []) {
+  for (const { name, identity } of journal.data.volumes ?? []) {
     const found = await engine.inspectVolume(name);
     if (!found) continue;
-    // Between its making and its first entry the journal does not know when it was made.
-    const ours = created_at === null
+    // What older engines call its time of creation is that of the directory's last change. Between its
+    // making and its first entry the journal does not know it.
+    const ours = identity === null
       ? posix.readdirNames(found.mountpoint).length === 0
-      : found.created_at === created_at;
+      : posix.identity(found.mountpoint) === identity;
     try {
       if (!ours) throw new DuckbackError("REFUSED", "somebody made it anew");
       await engine.removeVolume(name);

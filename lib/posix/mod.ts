@@ -12,7 +12,7 @@ export {
   O_WRONLY,
 } from "./libc.ts";
 export { asFileFailure, describeErrno, PosixError } from "./posix_error.ts";
-export { type FileType, fstat, type Stat, statx, statxIfExists } from "./stat.ts";
+export { type FileType, fstat, identity, type Stat, statx, statxIfExists } from "./stat.ts";
 export {
   close,
   closeQuietly,

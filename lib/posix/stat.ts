@@ -169,6 +169,16 @@ export function statxIfExists(path: string, options: { follow?: boolean } = {}):
   throw error;
 }
 
+/**
+ * Which file or directory lies at `path`, as text for comparing, whatever changes in it: its inode with the
+ * time at which that was made, since the number alone is soon another's. Throws PosixError.
+ */
+export function identity(path: string): string {
+  const view = new StatView();
+  if (!view.at(AT_FDCWD, cString(path))) throw failed("stat", path);
+  return `${view.ino}:${view.birth}`;
+}
+
 /** Everything about an open file. Throws PosixError. */
 export function fstat(fd: number): Stat {
   const view = new StatView();

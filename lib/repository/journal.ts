@@ -121,8 +121,8 @@ export interface PendingUpgrade {
 /** A volume that a run makes. */
 export interface MadeVolume {
   name: string;
-  /** As the engine says it; null until it is made. */
-  created_at: string | null;
+  /** Of its directory (lib/posix/stat.ts); null until it is made. */
+  identity: string | null;
 }
 
 /** A backup on its way out: once its row is gone, so must be its files. */

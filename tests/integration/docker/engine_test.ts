@@ -94,7 +94,6 @@ Deno.test("connectEngine() does on the real engine what the port promises", asyn
       [LABEL.project]: stack.project,
     });
     assert.deepEqual(made, await engine.inspectVolume(`${stack.project}_made`));
-    assert.ok(Math.abs(Date.parse(made.created_at) - Date.now()) < 60_000, made.created_at);
     await engine.removeVolume(made.name);
     assert.equal(await engine.inspectVolume(made.name), null);
     await engine.removeVolume(made.name);

@@ -7,7 +7,6 @@ const volume = (name: string, more: Partial<Volume> = {}): Volume => ({
   name,
   driver: "local",
   mountpoint: `/volumes/${name}`,
-  created_at: "",
   labels: {},
   options: {},
   ...more,

@@ -32,6 +32,23 @@ Deno.test(
 );
 
 Deno.test(
+  "identity() stays whatever changes in a directory, and is another's once it is made anew",
+  withTempDir((dir) => {
+    const path = `${dir}/d`;
+    Deno.mkdirSync(path);
+    const identity = posix.identity(path);
+    Deno.writeTextFileSync(`${path}/f`, "x");
+    Deno.chmodSync(path, 0o750);
+    Deno.utimeSync(path, 1, 1);
+    assert.equal(posix.identity(path), identity);
+    Deno.removeSync(path, { recursive: true });
+    Deno.mkdirSync(path);
+    assert.notEqual(posix.identity(path), identity);
+    assert.throws(() => posix.identity(`${dir}/none`), { code: "ENOENT" });
+  }),
+);
+
+Deno.test(
   "statx() looks at a symlink itself unless told to follow",
   withTempDir((dir) => {
     posix.symlink("/nowhere/at all", `${dir}/l`);
